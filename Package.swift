@@ -23,12 +23,13 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(
             name: "CMongoC", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
-        .target(name: "Bytes", dependencies: ["CZstd", "COpenSSL"], swiftSettings: spans),
+        .target(name: "Bytes", dependencies: ["CLinux", "CZstd", "COpenSSL"], swiftSettings: spans),
         .target(name: "BSON", dependencies: ["Bytes"], swiftSettings: spans),
         .target(name: "ObjectStore", dependencies: ["Bytes"], swiftSettings: house),
         .target(name: "Archive", dependencies: ["Bytes", "BSON", "ObjectStore"], swiftSettings: house),

@@ -1,0 +1,79 @@
+import CZstd
+
+/// What libzstd says about itself.
+public enum ZstdVersion {
+    /// For instance `1.5.4`.
+    public static var text: String { unsafe String(cString: ZSTD_versionString()) }
+}
+
+/// Zstandard compression (RFC 8878) at one level, on one context that is reset and not made anew between chunks ("Explicit context" in
+/// the zstd manual); one instance per worker thread.
+@safe
+public final class ZstdCompressor {
+    private let context: OpaquePointer
+
+    /// The levels that `cairn` offers. Levels 20 to 22 need more memory to decompress than readers promise.
+    public static let levels = 1...19
+
+    /// - Precondition: `levels` contains `level`.
+    public init(level: Int) {
+        precondition(ZstdCompressor.levels.contains(level))
+        unsafe context = ZSTD_createCCtx()
+        set(ZSTD_c_compressionLevel, Int32(level))
+        // The frame is authenticated, and its size is kept beside it: a checksum and a dictionary id would be waste.
+        set(ZSTD_c_checksumFlag, 0)
+        set(ZSTD_c_contentSizeFlag, 1)
+    }
+
+    deinit { unsafe ZSTD_freeCCtx(context) }
+
+    private func set(_ parameter: ZSTD_cParameter, _ value: Int32) {
+        precondition(unsafe ZSTD_isError(ZSTD_CCtx_setParameter(context, parameter, value)) == 0)
+    }
+
+    /// Appends one frame that holds `input` to `output`, compressed straight into place.
+    ///
+    /// - Returns: the frame's size, or nil when it would not be smaller than `input`; nothing is appended then.
+    public func compress(_ input: RawSpan, appendingTo output: Buffer) -> Int? {
+        guard input.byteCount > 1 else { return nil }
+        var size = 0
+        unsafe input.withUnsafeBytes { source in
+            unsafe output.appendUninitialized(upTo: source.count - 1) { destination in
+                let result = unsafe ZSTD_compress2(
+                    context, destination.baseAddress, destination.count, source.baseAddress, source.count)
+                // The only failure that input can cause: the frame does not fit into fewer bytes than the input has.
+                size = ZSTD_isError(result) != 0 ? 0 : result
+                return size
+            }
+        }
+        return size > 0 ? size : nil
+    }
+}
+
+/// Zstandard decompression on one reused context; one instance per thread.
+@safe
+public final class ZstdDecompressor {
+    private let context: OpaquePointer
+
+    /// A fresh context. Frames that ask for a window of more than 128 MiB are refused, whatever they claim to hold.
+    public init() { unsafe context = ZSTD_createDCtx() }
+
+    deinit { unsafe ZSTD_freeDCtx(context) }
+
+    /// Appends the `rawCount` bytes that the one frame `input` holds to `output`.
+    ///
+    /// - Returns: false when `input` is not exactly one valid frame of exactly that many bytes; nothing is appended then. The caller knows
+    ///   the object's name and throws. `rawCount` is bounded by the caller before, so a bomb cannot allocate more than it promised.
+    public func decompress(_ input: RawSpan, rawCount: Int, appendingTo output: Buffer) -> Bool {
+        var complete = false
+        unsafe input.withUnsafeBytes { source in
+            unsafe output.appendUninitialized(upTo: rawCount) { destination in
+                let result = unsafe ZSTD_decompressDCtx(
+                    context, destination.baseAddress, destination.count, source.baseAddress, source.count)
+                complete = ZSTD_isError(result) == 0 && result == rawCount
+                return complete ? rawCount : 0
+            }
+        }
+        return complete
+    }
+}
