@@ -1,0 +1,49 @@
+public import BSON
+public import Bytes
+
+/// What a backup did: the result that `cairn backup` prints, in text and as JSON.
+public struct BackupReport: Sendable {
+    /// The new snapshot's id.
+    public var id: RandomID
+    /// `full` or `incremental`.
+    public var kind: String
+    /// The cluster time at which the snapshot is exact (or, for a standalone server, the time of the end).
+    public var at: Timestamp
+    /// The snapshot this one builds on, if any.
+    public var parent: RandomID?
+    /// The words the snapshot carries.
+    public var tags: [String]
+    /// Collections and views in the snapshot.
+    public var namespaces: Int
+    /// Documents in the snapshot.
+    public var documents: Int
+    /// Their raw BSON bytes.
+    public var rawBytes: Int
+    /// Bytes that this backup added to the repository: packs, indexes and the snapshot object.
+    public var addedBytes: Int
+    /// Wall time from start to commit.
+    public var seconds: Double
+    /// What a person should read, in plain sentences.
+    public var warnings: [String]
+    /// Whether one of the warnings needs a person, which makes the exit code 3.
+    public var needsPerson: Bool
+
+    /// A report of everything that a backup tells.
+    public init(
+        id: RandomID, kind: String, at: Timestamp, parent: RandomID?, tags: [String], namespaces: Int,
+        documents: Int, rawBytes: Int, addedBytes: Int, seconds: Double, warnings: [String], needsPerson: Bool
+    ) {
+        self.id = id
+        self.kind = kind
+        self.at = at
+        self.parent = parent
+        self.tags = tags
+        self.namespaces = namespaces
+        self.documents = documents
+        self.rawBytes = rawBytes
+        self.addedBytes = addedBytes
+        self.seconds = seconds
+        self.warnings = warnings
+        self.needsPerson = needsPerson
+    }
+}

@@ -1,0 +1,36 @@
+/// A MongoDB deployment as the user named it: the connection string and how to choose the node.
+public struct DeploymentAccess: Sendable, CustomStringConvertible {
+    /// The connection string; may hold a password, so it is never printed.
+    public var uri: String
+    /// A read preference mode that replaces the one in the connection string; nil keeps it
+    /// (`secondaryPreferred` when it names none).
+    public var readPreference: String?
+    /// How long to wait for a usable server before giving up, in seconds.
+    public var serverSelectionTimeoutSeconds: Int
+
+    /// Access by a connection string.
+    public init(uri: String, readPreference: String? = nil, serverSelectionTimeoutSeconds: Int = 30) {
+        self.uri = uri
+        self.readPreference = readPreference
+        self.serverSelectionTimeoutSeconds = serverSelectionTimeoutSeconds
+    }
+
+    /// The connection string without its secrets.
+    public var description: String { Self.redacted(uri) }
+
+    /// A connection string for messages: scheme, hosts and database, without user information and without
+    /// options, because options can carry secrets too (`authMechanismProperties`, `tlsCertificateKeyFilePassword`).
+    public static func redacted(_ uri: String) -> String {
+        guard let schemeEnd = uri.firstIndex(of: ":"), uri[schemeEnd...].hasPrefix("://") else {
+            return "(not a connection string)"
+        }
+        let scheme = uri[..<schemeEnd]
+        let rest = uri[uri.index(schemeEnd, offsetBy: 3)...]
+        let credentialsEnd = rest.lastIndex(of: "@")
+        let optionsStart = rest.firstIndex(of: "?")
+        // An unescaped `?` in a password or an `@` in an option: which is which cannot be told, so say nothing.
+        if let credentialsEnd, let optionsStart, optionsStart < credentialsEnd { return "\(scheme)://***" }
+        let place = rest[(credentialsEnd.map { rest.index(after: $0) } ?? rest.startIndex)..<(optionsStart ?? rest.endIndex)]
+        return "\(scheme)://\(credentialsEnd == nil ? "" : "***@")\(place)\(optionsStart == nil ? "" : "?…")"
+    }
+}
