@@ -30,7 +30,8 @@ public struct DeploymentAccess: Sendable, CustomStringConvertible {
         let optionsStart = rest.firstIndex(of: "?")
         // An unescaped `?` in a password or an `@` in an option: which is which cannot be told, so say nothing.
         if let credentialsEnd, let optionsStart, optionsStart < credentialsEnd { return "\(scheme)://***" }
-        let place = rest[(credentialsEnd.map { rest.index(after: $0) } ?? rest.startIndex)..<(optionsStart ?? rest.endIndex)]
+        let placeStart = credentialsEnd.map { rest.index(after: $0) } ?? rest.startIndex
+        let place = rest[placeStart..<(optionsStart ?? rest.endIndex)]
         return "\(scheme)://\(credentialsEnd == nil ? "" : "***@")\(place)\(optionsStart == nil ? "" : "?…")"
     }
 }
