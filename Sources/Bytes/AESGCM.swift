@@ -2,8 +2,8 @@ import COpenSSL
 
 /// AES-256-GCM (NIST SP 800-38D) in place, on one reused libcrypto context; one instance per thread.
 ///
-/// libcrypto and not swift-crypto: on 1 MiB chunks its EVP interface was measured at 5.2 GB/s against 1.2 GB/s, for the latter makes a
-/// context, two allocations and a copy for every message.
+/// libcrypto and not swift-crypto: on 1 MiB chunks its EVP interface was measured at 5.2 GB/s against 1.2 GB/s, for the
+/// latter makes a context, two allocations and a copy for every message.
 ///
 /// The nonce is the 96-bit big-endian value of a counter that the caller guarantees to be unique under the key.
 @safe
@@ -48,7 +48,8 @@ public final class AESGCM {
 
     /// Decrypts `ciphertext ‖ tag`, the bytes of `buffer` from `offset` on, in place, and removes the tag.
     ///
-    /// - Returns: false when authentication fails; the bytes are then cut off, so that nobody reads unauthenticated plaintext.
+    /// - Returns: false when authentication fails; the bytes are then cut off, so that nobody reads unauthenticated
+    ///   plaintext.
     public func open(_ buffer: Buffer, from offset: Int, nonce: UInt64, aad: RawSpan) -> Bool {
         let tagStart = buffer.count - AESGCM.tagByteCount
         guard tagStart >= offset else {

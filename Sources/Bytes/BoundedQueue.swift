@@ -1,7 +1,8 @@
 /// A queue of bounded length between two stages of a pipeline, each on threads that `cairn` owns.
 ///
-/// The bound is the back-pressure. Three ends are possible: `finish()`, after which `pop()` drains what is left and then returns nil;
-/// `fail(_:)`, after which every call throws that error at once (first error wins); or the queue is dropped.
+/// The bound is the back-pressure. Three ends are possible: `finish()`, after which `pop()` drains what is left and
+/// then returns nil; `fail(_:)`, after which every call throws that error at once (first error wins); or the queue is
+/// dropped.
 ///
 /// `@unchecked Sendable`: every stored property is only touched with the condition's mutex held.
 public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
@@ -33,7 +34,8 @@ public final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
         }
     }
 
-    /// Takes the oldest element; blocks while the queue is empty; nil once it is finished and drained. Throws what `fail(_:)` was given.
+    /// Takes the oldest element; blocks while the queue is empty; nil once it is finished and drained. Throws what
+    /// `fail(_:)` was given.
     public func pop() throws -> Element? {
         try condition.withLock {
             while count == 0, !finished, failure == nil { condition.wait() }

@@ -5,9 +5,10 @@
 ///     +----------------------+---------------------+
 ///     0                    count               capacity
 ///
-/// Invariant: exactly one stage touches a buffer at a time; queues hand it over. That is what makes `@unchecked Sendable` sound:
-/// the queue's mutex orders the accesses of the stages on either side. A `~Copyable` struct would let the compiler prove it, but cannot
-/// be an element of the standard library's arrays, so queues and pools would need storage of their own for it.
+/// Invariant: exactly one stage touches a buffer at a time; queues hand it over. That is what makes `@unchecked
+/// Sendable` sound: the queue's mutex orders the accesses of the stages on either side. A `~Copyable` struct would let
+/// the compiler prove it, but cannot be an element of the standard library's arrays, so queues and pools would need
+/// storage of their own for it.
 ///
 /// Capacity is aligned to 64 bytes (a cache line), and is never zeroed: only initialised bytes can be read.
 @safe
@@ -90,7 +91,8 @@ public final class Buffer: @unchecked Sendable {
         filled += width
     }
 
-    /// Appends what `body` writes into at most `maximum` bytes of uninitialised memory; `body` returns how many it wrote.
+    /// Appends what `body` writes into at most `maximum` bytes of uninitialised memory; `body` returns how many it
+    /// wrote.
     ///
     /// The door for C codecs, which write straight into place. Nothing is appended when `body` throws.
     @unsafe
@@ -120,7 +122,8 @@ public final class Buffer: @unchecked Sendable {
         }
     }
 
-    /// Gives memory back to the allocator when a rare big document has made the buffer larger than `limit` bytes. Empties it.
+    /// Gives memory back to the allocator when a rare big document has made the buffer larger than `limit` bytes.
+    /// Empties it.
     func shrink(to limit: Int) {
         filled = 0
         guard capacity > limit else { return }

@@ -1,5 +1,5 @@
-/// A bounded little-endian reader over borrowed bytes: every read is checked against the end, and a short read throws with the object's
-/// name and the offset. The only way that the parsers of on-disk structures touch bytes.
+/// A bounded little-endian reader over borrowed bytes: every read is checked against the end, and a short read throws
+/// with the object's name and the offset. The only way that the parsers of on-disk structures touch bytes.
 public struct ByteReader: ~Escapable {
     private let span: RawSpan
     /// The name that errors carry.
@@ -19,7 +19,8 @@ public struct ByteReader: ~Escapable {
 
     /// The next integer, little-endian.
     @_lifetime(self: copy self)
-    public mutating func integer<Integer: FixedWidthInteger & BitwiseCopyable>(as type: Integer.Type) throws -> Integer {
+    public mutating func integer<Integer: FixedWidthInteger & BitwiseCopyable>(as type: Integer.Type) throws -> Integer
+    {
         let width = MemoryLayout<Integer>.size
         try require(width)
         defer { offset += width }
@@ -48,7 +49,8 @@ public struct ByteReader: ~Escapable {
     /// Fails unless everything was read.
     public func expectEnd() throws {
         guard remaining == 0 else {
-            throw CairnError(.corrupt, "\(remaining) bytes follow where the structure ends", object: object, offset: offset)
+            throw CairnError(
+                .corrupt, "\(remaining) bytes follow where the structure ends", object: object, offset: offset)
         }
     }
 

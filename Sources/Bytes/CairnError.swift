@@ -1,7 +1,7 @@
 /// The one error type of all modules: what the world did to us, never a bug of ours (those trap).
 ///
-/// An error names the object or namespace, the offset where one is known, and the remedy. It never carries a secret: connection
-/// strings are redacted before they reach a message.
+/// An error names the object or namespace, the offset where one is known, and the remedy. It never carries a secret:
+/// connection strings are redacted before they reach a message.
 public struct CairnError: Error, CustomStringConvertible, Sendable {
     /// What kind of failure this is. An open set: new codes do not break callers, which compare with `==`.
     public struct Code: Hashable, Sendable, CustomStringConvertible {

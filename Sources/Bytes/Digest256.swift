@@ -1,5 +1,5 @@
-/// 32 bytes that name something by its content: a SHA-256 or HMAC-SHA-256 value. Fixed-size and inline, so a table of millions holds
-/// no heap object per entry.
+/// 32 bytes that name something by its content: a SHA-256 or HMAC-SHA-256 value. Fixed-size and inline, so a table of
+/// millions holds no heap object per entry.
 public struct Digest256: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The bytes as four words in memory order; big-endian interpretation keeps `<` equal to the order of the bytes.
     public let words: (UInt64, UInt64, UInt64, UInt64)
@@ -35,7 +35,9 @@ public struct Digest256: Hashable, Comparable, Sendable, CustomStringConvertible
         var result: [UInt8] = []
         result.reserveCapacity(Digest256.byteCount)
         for word in [words.0, words.1, words.2, words.3] {
-            for shift in stride(from: 56, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+            for shift in stride(from: 56, through: 0, by: -8) {
+                result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+            }
         }
         return result
     }

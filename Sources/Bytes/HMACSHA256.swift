@@ -2,7 +2,8 @@ import COpenSSL
 
 /// HMAC-SHA-256 (RFC 2104, FIPS 198-1) under one key; one instance per worker thread.
 ///
-/// The key is absorbed once: each message starts from a copy of the keyed state, which `EVP_MAC_init` without a key restores.
+/// The key is absorbed once: each message starts from a copy of the keyed state, which `EVP_MAC_init` without a key
+/// restores.
 @safe
 public final class HMACSHA256 {
     private let context: OpaquePointer

@@ -28,7 +28,8 @@ public enum KeyDerivation {
         hkdf(key: key, salt: salt, info: Array(info.utf8), count: count)
     }
 
-    /// scrypt (RFC 7914). Needs about 128 · `r` · `n` bytes of memory; callers bound the parameters that they read from disk.
+    /// scrypt (RFC 7914). Needs about 128 · `r` · `n` bytes of memory; callers bound the parameters that they read from
+    /// disk.
     ///
     /// - Throws: `.limit` when the parameters are invalid or memory is short.
     public static func scrypt(

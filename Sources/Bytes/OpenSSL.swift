@@ -1,6 +1,7 @@
 import COpenSSL
 
-/// Traps for the failures of libcrypto that only a bug or an exhausted machine can cause (allocation, wrong parameters).
+/// Traps for the failures of libcrypto that only a bug or an exhausted machine can cause (allocation, wrong
+/// parameters).
 ///
 /// Failed authentication is not one of them: that is the world's, and throws.
 @inline(never)

@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 
-/// A named thread that `cairn` owns. Blocking calls (libmongoc, file I/O, codecs) run on these, never on the cooperative pool, which
-/// is only as wide as the cores and would stall.
+/// A named thread that `cairn` owns. Blocking calls (libmongoc, file I/O, codecs) run on these, never on the
+/// cooperative pool, which is only as wide as the cores and would stall.
 ///
 /// Every thread is joined exactly once by its owner; a thread that is never joined is a bug and traps when dropped.
 @safe

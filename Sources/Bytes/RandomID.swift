@@ -1,5 +1,5 @@
-/// 16 random bytes that name an object. Random, because nothing that a repository stores may depend on host names, process ids or
-/// clocks; 128 bits, so that no two writers ever have to talk to each other to stay apart.
+/// 16 random bytes that name an object. Random, because nothing that a repository stores may depend on host names,
+/// process ids or clocks; 128 bits, so that no two writers ever have to talk to each other to stay apart.
 public struct RandomID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The bytes as two big-endian words.
     public let words: (UInt64, UInt64)
@@ -33,7 +33,9 @@ public struct RandomID: Hashable, Comparable, Sendable, CustomStringConvertible 
     public var bytes: [UInt8] {
         var result: [UInt8] = []
         for word in [words.0, words.1] {
-            for shift in stride(from: 56, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+            for shift in stride(from: 56, through: 0, by: -8) {
+                result.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+            }
         }
         return result
     }

@@ -1,7 +1,7 @@
 import COpenSSL
 
-/// Key material. Zeroised when the last reference goes; never printed, compared or encoded by accident, since it conforms to nothing
-/// that could.
+/// Key material. Zeroised when the last reference goes; never printed, compared or encoded by accident, since it
+/// conforms to nothing that could.
 ///
 /// `@unchecked Sendable`: the bytes are written once, before `init` returns, and only read after that.
 @safe

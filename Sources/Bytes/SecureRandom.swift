@@ -1,7 +1,8 @@
 import CLinux
 import Glibc
 
-/// The operating system's randomness (`getrandom(2)`): the same source that seeds everything else, and safe across `fork`.
+/// The operating system's randomness (`getrandom(2)`): the same source that seeds everything else, and safe across
+/// `fork`.
 public enum SecureRandom {
     /// `count` fresh bytes.
     public static func bytes(_ count: Int) -> [UInt8] {
@@ -16,7 +17,8 @@ public enum SecureRandom {
         var done = 0
         while done < memory.count {
             let read = unsafe getrandom(memory.baseAddress! + done, memory.count - done, 0)
-            // Without flags and with a kernel that is up, getrandom fails only by EINTR; anything else leaves no safe way on.
+            // Without flags and with a kernel that is up, getrandom fails only by EINTR; anything else leaves no safe
+            // way on.
             if read < 0 { precondition(errno == EINTR, "getrandom failed: errno \(errno)") } else { done += read }
         }
     }

@@ -1,5 +1,6 @@
-/// SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed 64-bit hash of short inputs. It decides chunk boundaries from `_id` bytes, so that
-/// nobody without the key can predict or provoke them, and with 128 bits of output it digests documents for `--verify`.
+/// SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed 64-bit hash of short inputs. It decides chunk boundaries from
+/// `_id` bytes, so that nobody without the key can predict or provoke them, and with 128 bits of output it digests
+/// documents for `--verify`.
 public struct SipHash: Sendable {
     @usableFromInline let key0: UInt64
     @usableFromInline let key1: UInt64
@@ -66,7 +67,9 @@ public struct SipHash: Sendable {
             while offset < whole {
                 // Safe: `whole` is at most `count`, and `offset` a multiple of 8 below it.
                 compress(
-                    UInt64(littleEndian: unsafe input.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)))
+                    UInt64(
+                        littleEndian: unsafe input.unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self)
+                    ))
                 offset &+= 8
             }
             var last = UInt64(truncatingIfNeeded: count) << 56

@@ -27,7 +27,8 @@ extension RawSpan {
 
     /// The little-endian integer at `offset`; traps when it does not lie inside.
     @inlinable
-    public func integer<Integer: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: Integer.Type) -> Integer {
+    public func integer<Integer: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: Integer.Type) -> Integer
+    {
         precondition(offset >= 0 && offset <= byteCount - MemoryLayout<Integer>.size)
         // Safe: the line above.
         return Integer(littleEndian: unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: Integer.self))

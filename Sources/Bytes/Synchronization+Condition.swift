@@ -2,8 +2,8 @@ import Glibc
 
 /// A mutex with one condition, for the blocking stages of a pipeline.
 ///
-/// `Synchronization.Mutex` has no condition to wait on, hence pthreads. Both live in one heap allocation because POSIX forbids
-/// moving them once initialised.
+/// `Synchronization.Mutex` has no condition to wait on, hence pthreads. Both live in one heap allocation because POSIX
+/// forbids moving them once initialised.
 @safe
 final class Condition: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>

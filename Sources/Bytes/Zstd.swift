@@ -6,8 +6,8 @@ public enum ZstdVersion {
     public static var text: String { unsafe String(cString: ZSTD_versionString()) }
 }
 
-/// Zstandard compression (RFC 8878) at one level, on one context that is reset and not made anew between chunks ("Explicit context" in
-/// the zstd manual); one instance per worker thread.
+/// Zstandard compression (RFC 8878) at one level, on one context that is reset and not made anew between chunks
+/// ("Explicit context" in the zstd manual); one instance per worker thread.
 @safe
 public final class ZstdCompressor {
     private let context: OpaquePointer
@@ -62,8 +62,9 @@ public final class ZstdDecompressor {
 
     /// Appends the `rawCount` bytes that the one frame `input` holds to `output`.
     ///
-    /// - Returns: false when `input` is not exactly one valid frame of exactly that many bytes; nothing is appended then. The caller knows
-    ///   the object's name and throws. `rawCount` is bounded by the caller before, so a bomb cannot allocate more than it promised.
+    /// - Returns: false when `input` is not exactly one valid frame of exactly that many bytes; nothing is appended
+    ///   then. The caller knows the object's name and throws. `rawCount` is bounded by the caller before, so a bomb
+    ///   cannot allocate more than it promised.
     public func decompress(_ input: RawSpan, rawCount: Int, appendingTo output: Buffer) -> Bool {
         var complete = false
         unsafe input.withUnsafeBytes { source in

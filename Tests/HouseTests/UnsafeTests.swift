@@ -1,0 +1,64 @@
+import Testing
+
+/// Memory safety is the compiler's business everywhere but in the files listed here, which a reviewer reads with care.
+@Suite struct UnsafeTests {
+    private struct Exception {
+        let path: String
+        let reason: String
+    }
+
+    /// A path ending in `/` stands for a folder.
+    private static let exceptions = [
+        Exception(path: "Sources/Bytes/AESGCM.swift", reason: "EVP context of libcrypto"),
+        Exception(path: "Sources/Bytes/BoundedQueue.swift", reason: "shared between threads; its mutex is the proof"),
+        Exception(path: "Sources/Bytes/Buffer.swift", reason: "the owned memory that everything else is built on"),
+        Exception(path: "Sources/Bytes/BufferPool.swift", reason: "shared between threads; its mutex is the proof"),
+        Exception(path: "Sources/Bytes/ByteReader.swift", reason: "unaligned loads behind one bounds check"),
+        Exception(path: "Sources/Bytes/Digest256.swift", reason: "unaligned loads of a fixed size"),
+        Exception(path: "Sources/Bytes/HMACSHA256.swift", reason: "EVP context of libcrypto"),
+        Exception(path: "Sources/Bytes/KeyDerivation.swift", reason: "HKDF and scrypt of libcrypto"),
+        Exception(path: "Sources/Bytes/OpenSSL.swift", reason: "what all callers of libcrypto share"),
+        Exception(path: "Sources/Bytes/OwnedThread.swift", reason: "pthread"),
+        Exception(path: "Sources/Bytes/RandomID.swift", reason: "unaligned loads of a fixed size"),
+        Exception(path: "Sources/Bytes/SHA256.swift", reason: "digest of libcrypto"),
+        Exception(path: "Sources/Bytes/SecretBytes.swift", reason: "memory that is zeroised before it is freed"),
+        Exception(path: "Sources/Bytes/SecureRandom.swift", reason: "getrandom"),
+        Exception(path: "Sources/Bytes/SipHash.swift", reason: "unaligned loads in the innermost loop"),
+        Exception(path: "Sources/Bytes/SpanComparison.swift", reason: "memcmp"),
+        Exception(path: "Sources/Bytes/Spans.swift", reason: "unaligned loads behind one bounds check"),
+        Exception(path: "Sources/Bytes/Synchronization+Condition.swift", reason: "pthread mutex and condition"),
+        Exception(path: "Sources/Bytes/Zstd.swift", reason: "contexts of libzstd"),
+        Exception(path: "Tests/HouseTests/SourceTree.swift", reason: "directory walk through the C library"),
+    ]
+
+    @Test func unsafeCodeStaysInTheListedFiles() {
+        for file in SourceTree.files(below: ["Sources", "Tests", "benchmarks"]) {
+            let uses = Self.uses(in: file)
+            guard !uses.isEmpty, !Self.exceptions.contains(where: { Self.covers($0.path, file.path) }) else { continue }
+            Issue.record(
+                """
+                \(file.path), lines \(uses.map { String($0.line) }.joined(separator: ", ")): unsafe code outside the \
+                listed files: move it to one of them, or list this file with its reason in UnsafeTests.swift
+                """)
+        }
+    }
+
+    @Test func theListHasNoStaleEntries() {
+        let files = SourceTree.files(below: ["Sources", "Tests", "benchmarks"])
+        for exception in Self.exceptions {
+            let matching = files.filter { Self.covers(exception.path, $0.path) }
+            #expect(
+                matching.contains { !Self.uses(in: $0).isEmpty },
+                "\(exception.path) (\(exception.reason)) has nothing unsafe any more: strike it off the list")
+        }
+    }
+
+    private static func covers(_ listed: String, _ path: String) -> Bool {
+        listed.hasSuffix("/") ? path.hasPrefix(listed) : path == listed
+    }
+
+    private static func uses(in file: SourceFile) -> [Token] {
+        let marks: Set<String> = ["unsafe", "@unsafe", "@unchecked"]
+        return SwiftLexer.tokens(of: file.text).filter { marks.contains($0.text) }
+    }
+}
