@@ -39,6 +39,7 @@ public final class AESGCM {
     public func seal(_ buffer: Buffer, from offset: Int, nonce: UInt64, aad: RawSpan) {
         start(nonce: nonce, aad: aad, encrypting: 1)
         transform(buffer, offset..<buffer.count)
+        requireOpenSSL(finish(), "EVP_CipherFinal_ex")
         unsafe buffer.appendUninitialized(upTo: AESGCM.tagByteCount) { tag in
             unsafe requireOpenSSL(
                 EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, Int32(tag.count), tag.baseAddress), "GCM_GET_TAG")
@@ -61,9 +62,7 @@ public final class AESGCM {
         var tag = [UInt8](buffer.bytes.extracting(tagStart..<buffer.count))
         unsafe requireOpenSSL(
             EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, Int32(tag.count), &tag), "GCM_SET_TAG")
-        var written: Int32 = 0
-        var nothing: UInt8 = 0
-        let authentic = unsafe EVP_CipherFinal_ex(context, &nothing, &written) == 1
+        let authentic = finish() == 1
         buffer.truncate(to: authentic ? tagStart : offset)
         return authentic
     }
@@ -79,6 +78,13 @@ public final class AESGCM {
                     context, nil, &written, aad.bindMemory(to: UInt8.self).baseAddress, Int32(aad.count)),
                 "EVP_CipherUpdate")
         }
+    }
+
+    /// Computes the tag, or compares it. GCM is a stream mode: no bytes come out here.
+    private func finish() -> Int32 {
+        var written: Int32 = 0
+        var nothing: UInt8 = 0
+        return unsafe EVP_CipherFinal_ex(context, &nothing, &written)
     }
 
     private func transform(_ buffer: Buffer, _ range: Range<Int>) {

@@ -15,14 +15,9 @@ public final class HMACSHA256 {
         unsafe context = EVP_MAC_CTX_new(algorithm)
         unsafe EVP_MAC_free(algorithm)
         unsafe key.bytes.withUnsafeBytes { bytes in
-            unsafe "SHA256".withCString { name in
-                let digest = unsafe OSSL_PARAM_construct_utf8_string(
-                    OSSL_MAC_PARAM_DIGEST, UnsafeMutablePointer(mutating: name), 0)
-                var parameters = unsafe [digest, OSSL_PARAM_construct_end()]
-                unsafe requireOpenSSL(
-                    EVP_MAC_init(context, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count, &parameters),
-                    "EVP_MAC_init")
-            }
+            unsafe requireOpenSSL(
+                cairn_hmac_sha256_key(context, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count),
+                "EVP_MAC_init")
         }
     }
 
