@@ -1,0 +1,44 @@
+public import Bytes
+
+/// The name of a chunk: HMAC-SHA-256(id key, type byte ‖ plaintext). format-spec.md §6.3 [C-1].
+///
+/// It is keyed, so that a name says nothing about the plaintext to somebody without the key, and it covers the
+/// type, so that documents can never be served where a leaf list is asked for.
+public typealias ChunkID = Digest256
+
+/// What the plaintext of a chunk is. format-spec.md §6.1 [C-2].
+public enum ChunkType: UInt8, Sendable, Hashable, CaseIterable {
+    /// Whole BSON documents of one collection, concatenated.
+    case documents = 1
+    /// `Leaf` documents, concatenated.
+    case leafList = 2
+    /// `CatalogueEntry` documents, concatenated.
+    case catalogue = 3
+    /// Oplog entries, concatenated. Reserved: no writer of this version makes them.
+    case oplog = 4
+    /// The chunk delta of an incremental. Reserved: no writer of this version makes them.
+    case run = 5
+}
+
+/// How the plaintext of a chunk is encoded before it is sealed. format-spec.md §6.2 [C-3].
+public enum ChunkEncoding: UInt8, Sendable, Hashable, CaseIterable {
+    /// The plaintext as it is.
+    case raw = 0
+    /// One zstd frame (RFC 8878) with its content size, without dictionary.
+    case zstd = 1
+}
+
+/// Computes chunk ids. Confined to one thread, for it holds a digest context; one per worker.
+public final class ChunkHasher {
+    private var authenticator: HMACSHA256
+
+    /// A hasher under the id key of `keys`.
+    public init(keys: KeyRing) {
+        authenticator = HMACSHA256(key: keys.idKey)
+    }
+
+    /// The id of a chunk of `type` whose plaintext is `plaintext`.
+    public func id(of plaintext: RawSpan, type: ChunkType) -> ChunkID {
+        authenticator.authenticate(prefix: type.rawValue, plaintext)
+    }
+}

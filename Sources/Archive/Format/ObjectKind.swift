@@ -1,0 +1,61 @@
+import Bytes
+
+/// What a sealed structure is: a byte of its associated data, so that no object opens as another kind.
+/// format-spec.md §4.2 [O-1].
+public enum ObjectKind: UInt8, Sendable, Hashable, CaseIterable {
+    /// A chunk in a pack.
+    case chunk = 1
+    /// The directory at the end of a pack.
+    case packDirectory = 2
+    /// An index object.
+    case index = 3
+    /// A snapshot.
+    case snapshot = 4
+    /// An oplog segment. Reserved: no writer of this version makes them.
+    case segment = 5
+    /// A lease.
+    case lease = 6
+    /// An audit record.
+    case audit = 7
+
+    /// The folder of the objects of this kind, with its slash.
+    public var folder: String {
+        switch self {
+        case .chunk, .packDirectory: "packs/"
+        case .index: "indexes/"
+        case .snapshot: "snapshots/"
+        case .segment: "segments/"
+        case .lease: "leases/"
+        case .audit: "audit/"
+        }
+    }
+
+    /// What messages call an object of this kind.
+    var noun: String {
+        switch self {
+        case .chunk, .packDirectory: "pack"
+        case .index: "index object"
+        case .snapshot: "snapshot"
+        case .segment: "segment"
+        case .lease: "lease"
+        case .audit: "audit record"
+        }
+    }
+}
+
+/// The names of objects. format-spec.md §4.1 [O-2].
+public enum Names {
+    /// The folder of key objects.
+    public static let keys = "keys/"
+
+    /// The name of a pack as text. 256 folders keep each one small on file systems that search folders linearly.
+    static func packText(_ id: RandomID) -> String { "packs/" + id.hex.prefix(2) + "/" + id.hex }
+
+    /// The name of an object as text.
+    static func text(_ kind: ObjectKind, _ id: RandomID) -> String {
+        switch kind {
+        case .chunk, .packDirectory: packText(id)
+        default: kind.folder + id.hex
+        }
+    }
+}
