@@ -34,7 +34,8 @@ import Testing
             ],
             reason: "the command line: the only target with a user, hence with Foundation"),
         Rule(
-            target: "TestSupport", modules: ["Bytes", "BSON", "ObjectStore", "Archive", "Mongo"],
+            target: "TestSupport",
+            modules: ["Bytes", "BSON", "ObjectStore", "Archive", "Mongo", "Testing", "Foundation"],
             reason: "serves tests of every layer, so it must not pull the upper ones in"),
         Rule(
             target: "fixture", modules: ["Bytes", "BSON", "Mongo", "TestSupport", "ArgumentParser"],

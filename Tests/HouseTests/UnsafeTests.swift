@@ -28,6 +28,7 @@ import Testing
         Exception(path: "Sources/Bytes/Spans.swift", reason: "unaligned loads behind one bounds check"),
         Exception(path: "Sources/Bytes/Synchronization+Condition.swift", reason: "pthread mutex and condition"),
         Exception(path: "Sources/Bytes/Zstd.swift", reason: "contexts of libzstd"),
+        Exception(path: "Sources/ObjectStore/LinuxFileSystem.swift", reason: "the system calls of the local store"),
         Exception(path: "Tests/HouseTests/SourceTree.swift", reason: "directory walk through the C library"),
     ]
 

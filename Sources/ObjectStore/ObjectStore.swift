@@ -1,0 +1,66 @@
+public import Bytes
+
+/// What a store knows of an object without reading it.
+public struct ObjectInfo: Hashable, Sendable {
+    /// The object's name.
+    public let name: ObjectName
+    /// The object's size in bytes.
+    public let size: Int
+    /// When it was put, by the clock of the store, in seconds since 1970-01-01 UTC.
+    public let modified: Int64
+
+    /// Everything given.
+    public init(name: ObjectName, size: Int, modified: Int64) {
+        self.name = name
+        self.size = size
+        self.modified = modified
+    }
+}
+
+/// What a put does when the name is taken.
+public enum PutMode: Sendable {
+    /// Fails with `.alreadyExists`; of several concurrent puts of one name exactly one succeeds. For everything that is
+    /// written once, which is all but leases.
+    case ifAbsent
+    /// Takes the place of the old object in one step: a reader sees the old bytes or the new ones, whole. For leases.
+    case replace
+}
+
+/// What holds objects: immutable blobs with a name.
+///
+/// Calls block, and may come from several threads at once. They throw `CairnError`. A call that threw may have taken
+/// effect or not; it never has taken effect in part: an object is visible whole or not at all. What a decorator
+/// (`RetryingStore`, `ThrottledStore`) adds, it adds to any store; `Tests/TestSupport/StoreConformance.swift` states as
+/// code what every store must do.
+public protocol ObjectStore: Sendable {
+    /// Where the objects are, for messages; never holds a secret.
+    var location: String { get }
+
+    /// Stores `bytes` under `name`. When it returns, a power cut does not lose the object.
+    ///
+    /// The store does not keep `bytes`, and streams them without a copy of its own where the medium allows.
+    /// Throws `.alreadyExists` (mode `.ifAbsent`), `.noSpace`, `.io`, and for remote stores `.unreachable`.
+    func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode) throws
+
+    /// Appends the whole object to `buffer`. Throws `.notFound`. A buffer is as before after an error.
+    func get(_ name: ObjectName, into buffer: Buffer) throws
+
+    /// Appends exactly the bytes `range` of the object to `buffer`.
+    ///
+    /// Throws `.notFound`, and `.corrupt` with the offset when the object ends before the range does. A buffer is as
+    /// before after an error.
+    func get(_ name: ObjectName, range: Range<Int>, into buffer: Buffer) throws
+
+    /// Size and age of an object, nil when there is none.
+    func stat(_ name: ObjectName) throws -> ObjectInfo?
+
+    /// Calls `body` once for every object whose path begins with `prefix`, in any order; an empty prefix means all.
+    ///
+    /// Objects that are put or deleted meanwhile may be named or not; all others are. What cannot be read throws:
+    /// a listing that returns is complete, for deletions rest on it. Things whose name is no `ObjectName`, which no
+    /// put can have made, are passed over. What `body` throws ends the listing and is passed on.
+    func list(prefix: String, _ body: (ObjectInfo) throws -> Void) throws
+
+    /// Removes an object, durably. Absent is fine.
+    func delete(_ name: ObjectName) throws
+}
