@@ -1,0 +1,77 @@
+public import BSON
+internal import Bytes
+internal import Glibc
+
+extension MongoClient {
+    /// How often a read is tried in all, with `retryDelays` between: enough for an election (about 12 s with default settings).
+    public static let triesMax = retryDelays.count + 1
+    /// Milliseconds to wait before the second, third, … try.
+    static let retryDelays = [100, 250, 500, 1_000, 2_000, 4_000, 8_000]
+
+    /// Runs a read that may be repeated: transient failures (network, election) are tried again, `triesMax` times in all.
+    public func read(_ command: BSONDocument, db: String, namespace: String? = nil) throws -> Reply {
+        try MongoClient.retrying { try run(command, db: db, namespace: namespace) }
+    }
+
+    /// Calls `body` until it succeeds, fails for a lasting reason, or `triesMax` is reached.
+    static func retrying<Result>(_ body: () throws -> Result) throws -> Result {
+        for delay in retryDelays {
+            do {
+                return try body()
+            } catch let error as CairnError {
+                guard (error.underlying as? ServerError)?.isTransient == true else { throw error }
+                usleep(UInt32(delay) * 1_000)
+            }
+        }
+        return try body()
+    }
+
+    /// Walks all documents of a cursor-returning command (`listCollections`, `listIndexes`, `find`, `aggregate`, …), batch by batch.
+    /// For listings: documents of the data path go through `RangeScanner`. Not retried; wrap it in `retrying` where `body` can start over.
+    func forEachDocument(
+        of command: BSONDocument, db: String, namespace: String? = nil, _ body: (DocumentView) throws -> Void
+    ) throws {
+        var reply = try run(command, db: db, namespace: namespace)
+        var batchName = "firstBatch"
+        while true {
+            let cursor = try reply.withView { view in try MongoClient.walk(view, batchName, body) }
+            if cursor.id == 0 { return }
+            let more: BSONDocument = ["getMore": .int64(cursor.id), "collection": .string(cursor.collection)]
+            reply = try run(more, db: db, namespace: namespace)
+            batchName = "nextBatch"
+        }
+    }
+
+    private static func walk(
+        _ reply: DocumentView, _ batchName: String, _ body: (DocumentView) throws -> Void
+    ) throws -> (id: Int64, collection: String) {
+        guard let cursor = try reply.first(named: "cursor")?.document,
+            let batch = try cursor.first(named: batchName)?.document
+        else { throw CairnError(.server, "the server's reply has no cursor.\(batchName).") }
+        var documents = try DocumentBatch.Array(batch.bytes)
+        while let document = try documents.next() { try body(DocumentView(document)) }
+        let namespace = try cursor.string("ns") ?? ""
+        return (Int64(try cursor.integer("id") ?? 0), Namespace(namespace)?.collection ?? "")
+    }
+
+    /// The newest majority-committed point that the pinned node knows (`lastWrite.majorityOpTime` of `hello`); nil on a standalone.
+    public func majorityTime() throws -> Timestamp? {
+        try read(["hello": 1], db: "admin").withView { hello in
+            try hello.first(named: "lastWrite")?.document?.first(named: "majorityOpTime")?.document?.timestamp("ts")
+        }
+    }
+
+    /// `listDatabases`, sorted by name.
+    public func databaseNames() throws -> [String] {
+        let reply = try read(["listDatabases": 1, "nameOnly": true], db: "admin")
+        return try reply.withView { view in
+            guard let databases = try view.first(named: "databases")?.document else { return [] }
+            var names: [String] = []
+            var elements = try DocumentBatch.Array(databases.bytes)
+            while let database = try elements.next() {
+                if let name = try DocumentView(database).string("name") { names.append(name) }
+            }
+            return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        }
+    }
+}
