@@ -33,4 +33,14 @@ enum Malformed {
     static func depth(_ depthMax: Int, at offset: Int) -> CairnError {
         CairnError(.limit, "BSON nested deeper than \(depthMax) levels, which no server accepts", offset: offset)
     }
+
+    @inline(never)
+    static func fault(_ fault: BSONWalk.Fault, depthMax: Int) -> CairnError {
+        switch fault.kind {
+        case .depth: depth(depthMax, at: fault.offset)
+        case .text: CairnError(.corrupt, "BSON text that is not UTF-8", offset: fault.offset)
+        case .boolean: CairnError(.corrupt, "BSON boolean that is neither 0 nor 1", offset: fault.offset)
+        case .element, .none: element(at: fault.offset)
+        }
+    }
 }
