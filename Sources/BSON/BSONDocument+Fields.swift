@@ -63,7 +63,8 @@ extension BSONDocument {
     ) throws(CairnError) -> Value {
         guard let value = Value(field: element) else {
             throw CairnError(
-                .corrupt, "field \"\(name)\" holds \(element.type), where \(Value.expectation) is needed", object: object)
+                .corrupt, "field \"\(name)\" holds \(element.type), where \(Value.expectation) is needed",
+                object: object)
         }
         return value
     }

@@ -69,10 +69,7 @@ extension BSONValue {
     }
 
     private static func decodeScope(_ value: RawSpan) throws(CairnError) -> BSONValue {
-        let code = ValueLayout.byteCount(of: BSONType.string.rawValue, in: value, at: 4, end: value.byteCount - 5)
-        guard code >= 5, value.byte(at: 4 + code - 1) == 0 else { throw Malformed.value(.codeWithScope) }
-        return .codeWithScope(
-            String(repairing: value.extracting(8..<(4 + code - 1))),
-            try BSONDocument(copying: value.extracting((4 + code)..<value.byteCount)))
+        let parts = try ScopedCode(value)
+        return .codeWithScope(String(repairing: parts.code), try BSONDocument(copying: parts.scope))
     }
 }

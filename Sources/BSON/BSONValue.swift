@@ -82,17 +82,21 @@ public enum BSONValue: Sendable, Hashable {
     }
 }
 
-extension BSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
-    ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral, ExpressibleByStringInterpolation
-{
+extension BSONValue: ExpressibleByStringInterpolation {
     /// A string.
     public init(stringLiteral value: String) { self = .string(value) }
+}
+
+extension BSONValue: ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral, ExpressibleByBooleanLiteral {
     /// An int32 where the literal fits, otherwise an int64.
     public init(integerLiteral value: Int) { self.init(value) }
     /// A double.
     public init(floatLiteral value: Double) { self = .double(value) }
     /// A bool.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+}
+
+extension BSONValue: ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral {
     /// An array.
     public init(arrayLiteral elements: BSONValue...) { self = .array(elements) }
     /// A document, in the order written.

@@ -45,6 +45,19 @@ public enum DocumentIdentity {
         return document.extracting(first: 0)
     }
 
+    /// The `_id` element that identity bytes hold, to look at its type and value.
+    ///
+    /// - Throws: `.corrupt` when they are not exactly one element named `_id`; also for empty ones.
+    @_lifetime(copy identity)
+    public static func element(of identity: RawSpan) throws(CairnError) -> ElementView {
+        let count = identity.byteCount
+        guard count >= 5, identity.integer(at: 1, as: UInt32.self) == nameWord,
+            let type = BSONType(rawValue: identity.byte(at: 0)),
+            ValueLayout.byteCount(of: type.rawValue, in: identity, at: 5, end: count) == count - 5
+        else { throw Malformed.element(at: 0) }
+        return ElementView(bytes: identity, valueOffset: 5, type: type)
+    }
+
     /// The document `{_id: value}` made of identity bytes; the empty document for empty ones.
     public static func document(of identity: RawSpan) throws(CairnError) -> BSONDocument {
         var builder = DocumentBuilder()

@@ -9,13 +9,14 @@ enum Malformed {
     @usableFromInline
     static func framing(_ byteCount: Int) -> CairnError {
         CairnError(
-            .corrupt, "\(byteCount) bytes are not one BSON document: its length or its final zero byte does not fit", offset: 0)
+            .corrupt, "\(byteCount) bytes are not one BSON document: its length or its final zero byte does not fit",
+            offset: 0)
     }
 
     @inline(never)
     @usableFromInline
     static func element(at offset: Int) -> CairnError {
-        CairnError(.corrupt, "malformed BSON element: unknown type, or a value that does not fit its document", offset: offset)
+        CairnError(.corrupt, "malformed BSON element: of no known type, or of the wrong length", offset: offset)
     }
 
     @inline(never)

@@ -31,7 +31,9 @@ extension String {
 
     /// The text, or nil when the bytes are not well-formed UTF-8.
     init?(validating bytes: RawSpan) {
-        let text = unsafe bytes.withUnsafeBytes { unsafe String(validating: $0.assumingMemoryBound(to: UInt8.self), as: UTF8.self) }
+        let text = unsafe bytes.withUnsafeBytes { bytes in
+            unsafe String(validating: bytes.assumingMemoryBound(to: UInt8.self), as: UTF8.self)
+        }
         guard let text else { return nil }
         self = text
     }
