@@ -1,0 +1,99 @@
+public import BSON
+import Bytes
+import Glibc
+
+/// The least that speaks to a mongod: one socket, OP_MSG, one command at a time.
+///
+/// It starts replica sets (which no driver connects to before they have a configuration), and is a witness beside the
+/// client that is under test.
+public final class WireClient {
+    private let descriptor: Int32
+    private var requests: UInt32 = 0
+    private static let opMsg: UInt32 = 2013
+    private static let replyBytesMax = 48_000_000
+
+    /// Connects to a loopback port.
+    ///
+    /// - Throws: `.unreachable` when nothing listens there.
+    public init(port: Int) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        let result = unsafe withUnsafeBytes(of: &address) { raw in
+            unsafe connect(
+                descriptor, raw.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(raw.count))
+        }
+        guard result == 0 else {
+            close(descriptor)
+            throw CairnError(.unreachable, "nothing listens on 127.0.0.1:\(port)")
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Sends one command and returns the reply, an error reply of the server included.
+    ///
+    /// - Throws: `.unreachable` when the connection ends.
+    public func exchange(_ command: BSONDocument, db: String) throws -> BSONDocument {
+        var fields = command.fields
+        fields.append((name: "$db", value: .string(db)))
+        let body = BSONDocument(fields.map { ($0.name, $0.value) }).bytes
+        requests += 1
+        var message = Self.word(UInt32(16 + 4 + 1 + body.count)) + Self.word(requests) + Self.word(0)
+        message += Self.word(Self.opMsg) + Self.word(0) + [0] + body
+        try sendAll(message)
+
+        let length = try receive(4).reversed().reduce(0) { $0 << 8 | Int($1) }
+        guard length > 26 && length < Self.replyBytesMax else {
+            throw CairnError(.unreachable, "a reply of \(length) bytes")
+        }
+        let reply = try receive(length - 4)
+        return try BSONDocument(validating: Array(reply[17...]))
+    }
+
+    /// Sends one command that must succeed.
+    ///
+    /// - Throws: `.server` with the reply when it does not, `.unreachable` when the connection ends.
+    @discardableResult
+    public func run(_ command: BSONDocument, db: String) throws -> BSONDocument {
+        let reply = try exchange(command, db: db)
+        guard try reply.optional("ok", as: Double.self, in: "reply") == 1, !reply.contains("writeErrors") else {
+            let name = command.names.first ?? ""
+            let message = try reply.optional("errmsg", as: String.self, in: "reply")
+            let detail = message ?? reply["writeErrors"].map { "\($0)" } ?? ""
+            throw CairnError(.server, "\(name) failed on \(db): \(detail)")
+        }
+        return reply
+    }
+
+    private static func word(_ value: UInt32) -> [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: value >> UInt32(8 * $0)) }
+    }
+
+    private func sendAll(_ bytes: [UInt8]) throws {
+        var offset = 0
+        while offset < bytes.count {
+            let count = unsafe bytes[offset...].withUnsafeBytes {
+                unsafe send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { throw CairnError(.unreachable, "the server closed the connection") }
+            offset += count
+        }
+    }
+
+    private func receive(_ count: Int) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var offset = 0
+        while offset < count {
+            let got = unsafe bytes[offset...].withUnsafeMutableBytes {
+                unsafe recv(descriptor, $0.baseAddress, $0.count, 0)
+            }
+            guard got > 0 else { throw CairnError(.unreachable, "the server closed the connection") }
+            offset += got
+        }
+        return bytes
+    }
+}
