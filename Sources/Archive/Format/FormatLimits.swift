@@ -5,8 +5,8 @@ public enum FormatLimits {
     public static let packSizeMax = 1 << 30
     /// Raw size of one chunk, in bytes.
     public static let chunkSizeMax = 64 << 20
-    /// Chunks in one pack; a slot fits 16 bits.
-    public static let packEntriesMax = 1 << 16
+    /// Chunks in one pack: a slot fits 16 bits, and the entries of any pack fit one index object.
+    public static let packEntriesMax = 1 << 15
     /// Raw (BSON) size of a sealed small object, in bytes.
     public static let sealedSizeMax = 64 << 20
     /// Chunks in one index object.

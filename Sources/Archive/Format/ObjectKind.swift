@@ -1,5 +1,3 @@
-import Bytes
-
 /// What a sealed structure is: a byte of its associated data, so that no object opens as another kind.
 /// format-spec.md §4.2 [O-1].
 public enum ObjectKind: UInt8, Sendable, Hashable, CaseIterable {
@@ -39,23 +37,6 @@ public enum ObjectKind: UInt8, Sendable, Hashable, CaseIterable {
         case .segment: "segment"
         case .lease: "lease"
         case .audit: "audit record"
-        }
-    }
-}
-
-/// The names of objects. format-spec.md §4.1 [O-2].
-public enum Names {
-    /// The folder of key objects.
-    public static let keys = "keys/"
-
-    /// The name of a pack as text. 256 folders keep each one small on file systems that search folders linearly.
-    static func packText(_ id: RandomID) -> String { "packs/" + id.hex.prefix(2) + "/" + id.hex }
-
-    /// The name of an object as text.
-    static func text(_ kind: ObjectKind, _ id: RandomID) -> String {
-        switch kind {
-        case .chunk, .packDirectory: packText(id)
-        default: kind.folder + id.hex
         }
     }
 }

@@ -73,7 +73,8 @@ struct PackTrailer {
         self.init(entries: entries)
         guard length == directoryCount else {
             throw CairnError(
-                .corrupt, "the pack trailer gives a directory of \(length) bytes for \(entries) chunks", object: reader.object)
+                .corrupt, "the pack trailer gives a directory of \(length) bytes for \(entries) chunks",
+                object: reader.object)
         }
     }
 }
@@ -128,11 +129,13 @@ public struct PackEntry: Hashable, Sendable {
         let rawType = try reader.integer(as: UInt8.self)
         let rawEncoding = try reader.integer(as: UInt8.self)
         guard let type = ChunkType(rawValue: rawType) else {
-            throw CairnError(.unsupportedFormat, "chunk type \(rawType) is not known to this version", object: reader.object)
+            throw CairnError(
+                .unsupportedFormat, "chunk type \(rawType) is not known to this version", object: reader.object)
         }
         guard let encoding = ChunkEncoding(rawValue: rawEncoding) else {
             throw CairnError(
-                .unsupportedFormat, "chunk encoding \(rawEncoding) is not known to this version", object: reader.object)
+                .unsupportedFormat, "chunk encoding \(rawEncoding) is not known to this program",
+                object: reader.object)
         }
         try reader.expectZero(2, "reserved bytes of a chunk entry")
         self.type = type

@@ -1,0 +1,161 @@
+public import BSON
+public import Bytes
+
+/// One collection or view in a snapshot. format-spec.md §9.2 [F-2].
+///
+/// ```
+/// db        string              database
+/// coll      string              collection
+/// type      string              "collection", "view" or "timeseries"
+/// uuid      binary subtype 4    16 bytes, absent for views
+/// options   document            as listCollections gave them, verbatim
+/// indexes   array of documents  as listIndexes gave them, verbatim
+/// documents int64
+/// rawBytes  int64
+/// ranges    array of documents  where the scan ranges began; {} stands for the start
+/// leafCount int64
+/// leaves    array of documents  leaves in order, when there are at most 4
+/// lists     binary              otherwise: ids of the leaf-list chunks in order, 32 bytes each
+/// ```
+public struct CatalogueEntry: Hashable, Sendable {
+    /// What the namespace is. A reader that met another would not know how to make it again, and refuses it.
+    public enum Kind: String, Sendable, Hashable {
+        /// A collection, capped and clustered ones and `system.buckets.*` included.
+        case collection
+        /// A view.
+        case view
+        /// The view-like half of a time series; its data is in `system.buckets.*`.
+        case timeseries
+    }
+
+    /// Where the leaves are.
+    public enum Leaves: Hashable, Sendable {
+        /// In the entry itself: at most `FormatLimits.inlineLeavesMax`.
+        case inline([Leaf])
+        /// In leaf-list chunks, in this order.
+        case lists([ChunkID])
+    }
+
+    /// The database.
+    public var database: String
+    /// The collection.
+    public var collection: String
+    /// What it is.
+    public var kind: Kind
+    /// The server's UUID of the collection (16 bytes); nil for views.
+    public var uuid: [UInt8]?
+    /// The collection's options, verbatim.
+    public var options: BSONDocument
+    /// The index specifications, verbatim.
+    public var indexes: [BSONDocument]
+    /// Documents in all leaves.
+    public var documents: Int
+    /// Raw bytes in all leaves.
+    public var rawBytes: Int
+    /// Where the ranges of the scan began, for the next scan to begin there again: `{}`, `{recordId: …}` or `{_id: …}`.
+    public var ranges: [BSONDocument]
+    /// The number of leaves.
+    public var leafCount: Int
+    /// The leaves.
+    public var leaves: Leaves
+
+    /// An entry of its parts.
+    public init(
+        database: String, collection: String, kind: Kind, uuid: [UInt8]?, options: BSONDocument,
+        indexes: [BSONDocument], documents: Int, rawBytes: Int, ranges: [BSONDocument], leafCount: Int, leaves: Leaves
+    ) {
+        self.database = database
+        self.collection = collection
+        self.kind = kind
+        self.uuid = uuid
+        self.options = options
+        self.indexes = indexes
+        self.documents = documents
+        self.rawBytes = rawBytes
+        self.ranges = ranges
+        self.leafCount = leafCount
+        self.leaves = leaves
+    }
+
+    /// `db.coll`.
+    public var namespace: String { database + "." + collection }
+
+    /// The order of entries in a catalogue: bytes of the database name, then of the collection name.
+    public static func precedes(_ left: CatalogueEntry, _ right: CatalogueEntry) -> Bool {
+        if left.database != right.database {
+            return left.database.utf8.lexicographicallyPrecedes(right.database.utf8)
+        }
+        return left.collection.utf8.lexicographicallyPrecedes(right.collection.utf8)
+    }
+
+    /// The document that is stored.
+    public func encode() -> BSONDocument {
+        BSONDocument { builder in
+            builder.append("db", .string(database))
+            builder.append("coll", .string(collection))
+            builder.append("type", .string(kind.rawValue))
+            if let uuid { builder.append("uuid", .binary(subtype: 4, uuid)) }
+            builder.append("options", document: options.bytes.rawSpan)
+            builder.appendDocuments("indexes", indexes)
+            builder.append("documents", .count(documents))
+            builder.append("rawBytes", .count(rawBytes))
+            builder.appendDocuments("ranges", ranges)
+            builder.append("leafCount", .count(leafCount))
+            switch leaves {
+            case .inline(let leaves):
+                precondition(leaves.count <= FormatLimits.inlineLeavesMax && leaves.count == leafCount)
+                builder.appendDocuments("leaves", leaves.map { $0.encode() })
+            case .lists(let ids): builder.append("lists", .digests(ids))
+            }
+        }
+    }
+
+    /// Reads an entry.
+    ///
+    /// - Throws: `.corrupt` naming `object` and the field; `.unsupportedFormat` for a type that is not known.
+    public init(_ document: BSONDocument, object: String) throws {
+        database = try document.require("db", in: object)
+        collection = try document.require("coll", in: object)
+        let object = "\(object), entry \(database).\(collection)"
+        let type: String = try document.require("type", in: object)
+        guard let kind = Kind(rawValue: type) else {
+            throw CairnError(.unsupportedFormat, "namespace type \"\(type)\" is not known", object: object)
+        }
+        self.kind = kind
+        uuid = document.contains("uuid") ? try document.requireBytes("uuid", count: 16, in: object) : nil
+        options = try document.require("options", in: object)
+        indexes = try document.require("indexes", in: object)
+        documents = try document.requireCount("documents", in: object)
+        rawBytes = try document.requireCount("rawBytes", in: object)
+        ranges = try document.optional("ranges", in: object) ?? []
+        leafCount = try document.requireCount("leafCount", in: object)
+        if document.contains("lists") {
+            leaves = .lists(try document.requireDigests("lists", in: object))
+            return
+        }
+        let stored: [BSONDocument] = try document.require("leaves", in: object)
+        guard stored.count == leafCount, stored.count <= FormatLimits.inlineLeavesMax else {
+            throw CairnError(.corrupt, "\(stored.count) leaves are inline, \(leafCount) are counted", object: object)
+        }
+        let inline = try stored.map { try Leaf($0, object: object) }
+        guard inline.reduce(0, { $0 + $1.documents }) == documents, inline.reduce(0, { $0 + $1.rawBytes }) == rawBytes
+        else { throw CairnError(.corrupt, "the leaves do not add up to the totals of the entry", object: object) }
+        leaves = .inline(inline)
+    }
+
+    /// Calls `body` with each entry of the plaintext of a catalogue chunk.
+    public static func forEach(
+        inCatalogue plaintext: RawSpan, object: String, _ body: (CatalogueEntry) throws -> Void
+    ) throws {
+        try forEachDocument(plaintext, object: object) { try body(CatalogueEntry($0, object: object)) }
+    }
+}
+
+extension DocumentBuilder {
+    /// Appends an array of documents, byte for byte.
+    mutating func appendDocuments(_ name: String, _ documents: [BSONDocument]) {
+        openArray(name)
+        for (index, document) in documents.enumerated() { append(String(index), document: document.bytes.rawSpan) }
+        close()
+    }
+}

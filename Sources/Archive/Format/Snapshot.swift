@@ -1,0 +1,209 @@
+public import BSON
+public import Bytes
+
+/// One snapshot: the state of a deployment at one cluster time. Its presence in the store is the commit.
+/// format-spec.md §9.3 [F-3].
+///
+/// ```
+/// version    int32      1
+/// kind       string     "full"
+/// parent     binary     id of the snapshot that this one builds on, absent when none
+/// at         timestamp  the cluster time at which it is exact
+/// started    date
+/// finished   date
+/// source     document   {set, host, serverVersion, featureCompatibilityVersion}: strings; set may be absent
+/// scanOrder  string     "natural" or "id"
+/// tags       array of strings
+/// catalogue  binary     ids of the catalogue chunks in order, 32 bytes each
+/// totals     document   {namespaces, documents, rawBytes, chunks, addedBytes}: int64
+/// warnings   array of strings
+/// exact      bool       false when the source has no cluster time (a standalone server)
+/// ```
+public struct Snapshot: Hashable, Sendable {
+    /// How it was made.
+    public enum Kind: String, Sendable, Hashable {
+        /// Everything was read from the server.
+        case full
+    }
+
+    /// The order in which collections were read.
+    public enum ScanOrder: String, Sendable, Hashable {
+        /// By record id.
+        case natural
+        /// By `_id`.
+        case id
+    }
+
+    /// Where the data came from. For people and for choosing a node; nothing is decided by it.
+    public struct Source: Hashable, Sendable {
+        /// Name of the replica set, nil for a standalone server.
+        public var set: String?
+        /// `host:port` of the node that was read.
+        public var host: String
+        /// The server's version.
+        public var serverVersion: String
+        /// The feature compatibility version.
+        public var featureCompatibilityVersion: String
+
+        /// A source of its parts.
+        public init(set: String?, host: String, serverVersion: String, featureCompatibilityVersion: String) {
+            self.set = set
+            self.host = host
+            self.serverVersion = serverVersion
+            self.featureCompatibilityVersion = featureCompatibilityVersion
+        }
+    }
+
+    /// Sums over the snapshot.
+    public struct Totals: Hashable, Sendable {
+        /// Catalogue entries.
+        public var namespaces: Int
+        /// Documents.
+        public var documents: Int
+        /// Raw bytes of the documents.
+        public var rawBytes: Int
+        /// Chunks of documents, each counted as often as it is referred to.
+        public var chunks: Int
+        /// Bytes that the backup added to the store.
+        public var addedBytes: Int
+
+        /// Totals of their parts.
+        public init(namespaces: Int, documents: Int, rawBytes: Int, chunks: Int, addedBytes: Int) {
+            self.namespaces = namespaces
+            self.documents = documents
+            self.rawBytes = rawBytes
+            self.chunks = chunks
+            self.addedBytes = addedBytes
+        }
+    }
+
+    /// The version of snapshot documents that this engine writes and reads.
+    static let version = 1
+
+    /// The snapshot's id: the name of its object, not a field in it.
+    public var id: RandomID
+    /// How it was made.
+    public var kind: Kind
+    /// The snapshot that it builds on.
+    public var parent: RandomID?
+    /// The cluster time at which it is exact.
+    public var at: Timestamp
+    /// When the backup began, in milliseconds since 1970-01-01 UTC.
+    public var started: Int64
+    /// When it was committed, likewise.
+    public var finished: Int64
+    /// Where the data came from.
+    public var source: Source
+    /// The order in which collections were read.
+    public var scanOrder: ScanOrder
+    /// What the user marked it with.
+    public var tags: [String]
+    /// The chunks of the catalogue, in order.
+    public var catalogue: [ChunkID]
+    /// Sums.
+    public var totals: Totals
+    /// What a person should know about it.
+    public var warnings: [String]
+    /// Whether it is exact at `at`.
+    public var exact: Bool
+
+    /// A snapshot of its parts.
+    public init(
+        id: RandomID, kind: Kind, parent: RandomID?, at: Timestamp, started: Int64, finished: Int64, source: Source,
+        scanOrder: ScanOrder, tags: [String], catalogue: [ChunkID], totals: Totals, warnings: [String], exact: Bool
+    ) {
+        self.id = id
+        self.kind = kind
+        self.parent = parent
+        self.at = at
+        self.started = started
+        self.finished = finished
+        self.source = source
+        self.scanOrder = scanOrder
+        self.tags = tags
+        self.catalogue = catalogue
+        self.totals = totals
+        self.warnings = warnings
+        self.exact = exact
+    }
+
+    /// The document that is sealed.
+    func encode() -> BSONDocument {
+        BSONDocument { builder in
+            builder.append("version", .int32(Int32(Snapshot.version)))
+            builder.append("kind", .string(kind.rawValue))
+            builder.append("parent", ifPresent: parent.map { .id($0) })
+            builder.append("at", .timestamp(at))
+            builder.append("started", .date(started))
+            builder.append("finished", .date(finished))
+            builder.append("source", .document(source.encode()))
+            builder.append("scanOrder", .string(scanOrder.rawValue))
+            builder.append("tags", .strings(tags))
+            builder.append("catalogue", .digests(catalogue))
+            builder.append("totals", .document(totals.encode()))
+            builder.append("warnings", .strings(warnings))
+            builder.append("exact", .bool(exact))
+        }
+    }
+
+    /// Reads the document of the snapshot `id`.
+    init(id: RandomID, _ document: BSONDocument) throws {
+        let object = Names.text(.snapshot, id)
+        try document.requireVersion(Snapshot.version, in: object)
+        let kindText: String = try document.require("kind", in: object)
+        let orderText: String = try document.require("scanOrder", in: object)
+        guard let kind = Kind(rawValue: kindText), let order = ScanOrder(rawValue: orderText) else {
+            throw CairnError(
+                .unsupportedFormat, "a snapshot of kind \"\(kindText)\" in \(orderText) order is not known",
+                object: object)
+        }
+        self.id = id
+        self.kind = kind
+        scanOrder = order
+        parent = document.contains("parent") ? try document.requireID("parent", in: object) : nil
+        at = try document.require("at", in: object)
+        started = try document.requireDate("started", in: object)
+        finished = try document.requireDate("finished", in: object)
+        source = try Source(try document.require("source", in: object), object: object)
+        tags = try document.require("tags", in: object)
+        catalogue = try document.requireDigests("catalogue", in: object)
+        totals = try Totals(try document.require("totals", in: object), object: object)
+        warnings = try document.require("warnings", in: object)
+        exact = try document.require("exact", in: object)
+    }
+}
+
+extension Snapshot.Source {
+    fileprivate func encode() -> BSONDocument {
+        BSONDocument { builder in
+            builder.append("set", ifPresent: set.map { .string($0) })
+            builder.append("host", .string(host))
+            builder.append("serverVersion", .string(serverVersion))
+            builder.append("featureCompatibilityVersion", .string(featureCompatibilityVersion))
+        }
+    }
+
+    fileprivate init(_ document: BSONDocument, object: String) throws {
+        set = try document.optional("set", in: object)
+        host = try document.require("host", in: object)
+        serverVersion = try document.require("serverVersion", in: object)
+        featureCompatibilityVersion = try document.require("featureCompatibilityVersion", in: object)
+    }
+}
+
+extension Snapshot.Totals {
+    fileprivate func encode() -> BSONDocument {
+        [
+            "namespaces": .count(namespaces), "documents": .count(documents), "rawBytes": .count(rawBytes),
+            "chunks": .count(chunks), "addedBytes": .count(addedBytes),
+        ]
+    }
+
+    fileprivate init(_ document: BSONDocument, object: String) throws {
+        namespaces = try document.requireCount("namespaces", in: object)
+        documents = try document.requireCount("documents", in: object)
+        rawBytes = try document.requireCount("rawBytes", in: object)
+        chunks = try document.requireCount("chunks", in: object)
+        addedBytes = try document.requireCount("addedBytes", in: object)
+    }
+}

@@ -1,0 +1,193 @@
+import BSON
+public import Bytes
+import ObjectStore
+
+// Small objects.
+extension Repository {
+    /// Seals and puts one small object.
+    ///
+    /// - Returns: the bytes that were put.
+    @discardableResult
+    func writeSealed(
+        _ document: BSONDocument, kind: ObjectKind, id: RandomID, mode: PutMode = .ifAbsent,
+        codec: SealedObjects? = nil
+    ) throws -> Buffer {
+        try requireWritable()
+        let bytes = try (codec ?? makeSealedObjects()).seal(document, kind: kind, id: id)
+        try store.put(Names.object(kind, id), bytes.bytes, mode: mode)
+        return bytes
+    }
+
+    /// Gets and opens one small object.
+    func readSealed(kind: ObjectKind, id: RandomID, codec: SealedObjects? = nil) throws -> BSONDocument {
+        let buffer = try fetchSealed(kind: kind, id: id)
+        return try (codec ?? makeSealedObjects()).open(buffer, kind: kind, id: id)
+    }
+
+    /// The stored bytes of a small object; its size is checked before it is read.
+    func fetchSealed(kind: ObjectKind, id: RandomID) throws -> Buffer {
+        let name = Names.object(kind, id)
+        guard let info = try store.stat(name) else {
+            throw CairnError(.notFound, "no such \(kind.noun)", object: name.path)
+        }
+        guard info.size <= FormatLimits.sealedSizeMax + SealedObjects.headerSize + AESGCM.tagByteCount else {
+            throw CairnError(.corrupt, "a \(kind.noun) of \(info.size) bytes is too large", object: name.path)
+        }
+        let buffer = Buffer(capacity: info.size)
+        try store.get(name, into: buffer)
+        return buffer
+    }
+
+    /// The ids of all objects of `kind`, ascending. Objects in the folder whose name is not an id are passed over:
+    /// `check` names them.
+    public func list(_ kind: ObjectKind) throws -> [RandomID] {
+        var ids: [RandomID] = []
+        try store.list(prefix: kind.folder) { info in
+            if let id = Names.id(of: info.name, kind: kind) { ids.append(id) }
+        }
+        return ids.sorted()
+    }
+}
+
+// Snapshots.
+extension Repository {
+    /// The ids of all snapshots, ascending.
+    public func snapshotIDs() throws -> [RandomID] { try list(.snapshot) }
+
+    /// Reads one snapshot.
+    public func snapshot(_ id: RandomID) throws -> Snapshot {
+        try Snapshot(id: id, try readSealed(kind: .snapshot, id: id))
+    }
+
+    /// Reads all snapshots, oldest first.
+    public func snapshots() throws -> [Snapshot] {
+        try snapshotIDs().map { try snapshot($0) }
+            .sorted { ($0.at, $0.started, $0.id) < ($1.at, $1.started, $1.id) }
+    }
+
+    /// Commits a snapshot. Everything that it refers to must be durable. format-spec.md §11 [W-3].
+    public func writeSnapshot(_ snapshot: Snapshot) throws {
+        try writeSealed(snapshot.encode(), kind: .snapshot, id: snapshot.id)
+    }
+
+    /// The one snapshot whose id begins with `prefix`.
+    ///
+    /// - Throws: `.notFound` when there is none, `.usage` listing the candidates when there are several, or when
+    ///   `prefix` is no hexadecimal number.
+    public func resolveSnapshot(prefix: String) throws -> RandomID {
+        let wanted = prefix.lowercased()
+        guard !wanted.isEmpty, wanted.utf8.count <= 32, wanted.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
+            throw CairnError(.usage, "\"\(prefix)\" is no snapshot id: hexadecimal digits, at most 32, are needed")
+        }
+        let candidates = try snapshotIDs().filter { $0.hex.hasPrefix(wanted) }
+        guard let first = candidates.first else {
+            throw CairnError(
+                .notFound, "no snapshot has an id that begins with \(wanted): `cairn snapshots` lists them")
+        }
+        guard candidates.count == 1 else {
+            let shown = candidates.prefix(8).map(\.hex).joined(separator: ", ")
+            throw CairnError(
+                .usage,
+                "\(candidates.count) snapshots have an id that begins with \(wanted): \(shown)"
+                    + (candidates.count > 8 ? ", …" : "") + "; give more digits")
+        }
+        return first
+    }
+}
+
+// Index.
+extension Repository {
+    /// Writes one index object; the packs in it must be durable. format-spec.md §11 [W-2].
+    ///
+    /// - Returns: its id.
+    @discardableResult
+    public func writeIndex(_ index: IndexObject) throws -> RandomID {
+        precondition(index.entryCount <= FormatLimits.indexEntriesMax && !index.packs.isEmpty)
+        let id = newID()
+        try writeSealed(index.encode(), kind: .index, id: id)
+        return id
+    }
+
+    /// Reads one index object.
+    public func readIndex(_ id: RandomID) throws -> IndexObject {
+        try IndexObject(try readSealed(kind: .index, id: id), object: Names.text(.index, id))
+    }
+
+    /// Reads all index objects. One after the other: opening 50,000 entries takes some milliseconds, and stores that
+    /// answer slowly are read ahead by their own decorator.
+    ///
+    /// - Parameter damaged: is told of an index object that cannot be read; when nil, the first such error is thrown.
+    public func loadIndex(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> ChunkIndex {
+        let index = ChunkIndex()
+        let codec = makeSealedObjects()
+        for id in try list(.index) {
+            do {
+                let document = try readSealed(kind: .index, id: id, codec: codec)
+                for pack in try IndexObject(document, object: Names.text(.index, id)).packs { index.insert(pack) }
+            } catch let error as CairnError {
+                // Merged meanwhile by maintenance, which writes the new object before it deletes the old ones.
+                if error.code == .notFound { continue }
+                guard let damaged else { throw error }
+                damaged(id, error)
+            }
+        }
+        return index
+    }
+}
+
+// Packs.
+extension Repository {
+    /// Puts a finished pack.
+    public func writePack(_ pack: FinishedPack) throws {
+        try requireWritable()
+        try store.put(pack.name, pack.buffer.bytes, mode: .ifAbsent)
+    }
+
+    /// Reads one chunk by one ranged get and appends its plaintext to `output`.
+    ///
+    /// - Throws: `.corrupt` or `.notFound` naming the pack; `output` is then as it was.
+    public func readChunk(
+        _ id: ChunkID, at location: ChunkLocation, opener: ChunkOpener, into output: Buffer
+    ) throws {
+        try opener.open(id, at: location, into: output) { scratch in
+            try store.get(Names.pack(location.pack.id), range: location.range, into: scratch)
+        }
+    }
+
+    /// Reads the header and the directory of a pack: what it holds, whatever the index says. format-spec.md §7.5 [P-9].
+    ///
+    /// - Throws: `.corrupt`, `.notFound`, `.unsupportedFormat`, all naming the pack.
+    public func readPackDirectory(_ id: RandomID) throws -> PackContents {
+        let name = Names.pack(id)
+        guard let info = try store.stat(name) else { throw CairnError(.notFound, "no such pack", object: name.path) }
+        let size = info.size
+        guard size >= PackHeader.size + PackTrailer.size, size <= FormatLimits.packSizeMax else {
+            throw CairnError(.corrupt, "a pack of \(size) bytes is no pack", object: name.path)
+        }
+        let header = Buffer(capacity: PackHeader.size)
+        try store.get(name, range: 0..<PackHeader.size, into: header)
+        let tail = Buffer(capacity: 64 << 10)
+        try store.get(name, range: max(0, size - (64 << 10))..<size, into: tail)
+        let trailer = try PackDirectory.trailer(of: tail.bytes, object: name.path)
+        let needed = trailer.directoryCount + PackTrailer.size
+        guard needed <= size - PackHeader.size else {
+            throw CairnError(.corrupt, "the pack is smaller than its directory", object: name.path)
+        }
+        if needed > tail.count {
+            tail.removeAll()
+            try store.get(name, range: (size - needed)..<size, into: tail)
+        }
+        return try PackDirectory.open(
+            id: id, header: header.bytes, tail: tail.bytes, objectSize: size, keys: keys)
+    }
+
+    /// The directory of a pack that is in memory as a whole.
+    public func packDirectory(of pack: RawSpan, id: RandomID) throws -> PackContents {
+        guard pack.byteCount >= PackHeader.size + PackTrailer.size, pack.byteCount <= FormatLimits.packSizeMax else {
+            throw CairnError(.corrupt, "a pack of \(pack.byteCount) bytes is no pack", object: Names.packText(id))
+        }
+        return try PackDirectory.open(
+            id: id, header: pack.extracting(first: PackHeader.size),
+            tail: pack.extracting(droppingFirst: PackHeader.size), objectSize: pack.byteCount, keys: keys)
+    }
+}
