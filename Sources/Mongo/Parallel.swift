@@ -1,0 +1,50 @@
+internal import Bytes
+internal import Synchronization
+
+/// Many small commands on a few owned threads.
+enum Parallel {
+    private struct State<Output> {
+        var next = 0
+        var outputs: [Output?]
+        var failure: (any Error)?
+    }
+
+    /// The outputs of `body` in the elements' order. Each thread makes a context of its own (a client) and takes the next element that
+    /// nobody has taken. The first error stops all threads and is thrown.
+    static func map<Element: Sendable, Output: Sendable, Context>(
+        _ elements: [Element], threads: Int, name: String, context: @escaping @Sendable () throws -> Context,
+        each body: @escaping @Sendable (Context, Element) throws -> Output
+    ) throws -> [Output] {
+        let state = Shared(State<Output>(outputs: Array(repeating: nil, count: elements.count)))
+        let workers = (0..<max(1, min(threads, elements.count))).map { number in
+            OwnedThread(name: "\(name)-\(number)") {
+                do {
+                    let context = try context()
+                    while let index = state.value.withLock({ state in take(&state) }) {
+                        let output = try body(context, elements[index])
+                        state.value.withLock { $0.outputs[index] = output }
+                    }
+                } catch {
+                    state.value.withLock { if $0.failure == nil { $0.failure = error } }
+                }
+            }
+        }
+        for worker in workers { worker.join() }
+        return try state.value.withLock { state in
+            if let failure = state.failure { throw failure }
+            return state.outputs.compactMap { $0 }
+        }
+    }
+
+    private static func take<Output>(_ state: inout State<Output>) -> Int? {
+        guard state.failure == nil, state.next < state.outputs.count else { return nil }
+        state.next += 1
+        return state.next - 1
+    }
+
+    /// A mutex that closures can capture.
+    private final class Shared<Output: Sendable>: Sendable {
+        let value: Mutex<State<Output>>
+        init(_ initial: sending State<Output>) { value = Mutex(initial) }
+    }
+}

@@ -1,0 +1,273 @@
+public import BSON
+internal import Bytes
+
+/// Cuts a collection into ranges of about `targetBytes`, so that readers share the work and none is left alone with a big rest.
+///
+/// Cuts are documents: sampled at random (a random cursor, cheap while the sample is at most 5 % of the collection), ordered, and taken at
+/// quantiles. A later plan on the same node takes over the cuts of its parent that still exist, for a range that begins elsewhere would
+/// begin its chunks elsewhere, and a second backup of unchanged data must make the same chunks again.
+public struct RangePlanner {
+    /// Raw bytes of a range, about: 0.1 s of reading, and three reply batches a worker can be ahead.
+    public static let targetBytes = 64 << 20
+    /// Ranges of one collection at most; bounds what the snapshot must remember.
+    public static let rangesMax = 4_096
+    /// Samples taken for each range that is wanted. Ten put three ranges of four within a third of the target.
+    static let samplesPerRange = 10
+    /// A stretch between cuts is cut again only beyond this multiple of the target: chance must not add cuts to unchanged data.
+    static let unevenFactor = 2.5
+    /// `_id`s asked for in one command: bounds in number and bytes.
+    private static let lookupMax = (ids: 1_000, bytes: 1 << 20)
+
+    let client: MongoClient
+    let server: MongoDeployment.ServerFacts
+    let time: Timestamp?
+    let order: ScanOrder
+
+    /// A planner for one deployment and time.
+    ///
+    /// - Parameters:
+    ///   - time: the cluster time that will be read; nil on a standalone.
+    ///   - order: the wanted order; a collection without an `_id` index is read in natural order whatever is wanted.
+    public init(
+        client: MongoClient, server: MongoDeployment.ServerFacts, at time: Timestamp?, order: ScanOrder = .natural
+    ) {
+        self.client = client
+        self.server = server
+        self.time = time
+        self.order = order
+    }
+
+    /// Plans one collection.
+    ///
+    /// - Parameter parent: the `memory` of an earlier plan of this collection made on the same node (natural order), if any.
+    /// - Throws: what commands throw; `.snapshotUnavailable` and `.snapshotTooOld` when the collection cannot be read at that time.
+    public func plan(_ info: CollectionInfo, parent: BSONDocument? = nil) throws -> ScanPlan {
+        precondition(info.hasDocuments)
+        let isCapped = info.isCapped
+        let order = info.hasIDIndex && !isCapped ? self.order : .natural
+        var memory = Memory(order: order, bytes: info.estimate?.bytes ?? 0, cuts: [])
+        var kept = 0
+        let remembered = parent.flatMap { Memory($0, order: order) }
+        if !isCapped, info.hasIDIndex {
+            let survivors = try remembered.map { try surviving($0.cuts, of: info, order) } ?? []
+            kept = survivors.count
+            memory.cuts = survivors
+            if let remembered, !needsNewCuts(info, remembered, kept: kept) {
+                memory.bytes = remembered.bytes
+            } else {
+                memory.cuts = try cut(info, order, around: survivors)
+            }
+        }
+        let ranges = self.ranges(of: info, order, memory.cuts)
+        return ScanPlan(ranges: ranges, memory: memory.document, reusedCuts: (kept, remembered?.cuts.count ?? 0))
+    }
+
+    private func needsNewCuts(_ info: CollectionInfo, _ remembered: Memory, kept: Int) -> Bool {
+        guard let bytes = info.estimate?.bytes else { return false }
+        return bytes > remembered.bytes + RangePlanner.targetBytes || kept * 5 < remembered.cuts.count * 4
+    }
+
+    private func ranges(of info: CollectionInfo, _ order: ScanOrder, _ cuts: [ScanRange.Bound]) -> [ScanRange] {
+        let estimate = info.estimate
+        let average = estimate.map { $0.documents > 0 ? $0.bytes / $0.documents : 0 } ?? 0
+        let snapshots = time != nil && (!info.isCapped || (server.versionNumbers.first ?? 0) >= 8)
+        return (0...cuts.count).map { index in
+            ScanRange(
+                namespace: info.dataNamespace, order: order, readsAtClusterTime: snapshots, isCapped: info.isCapped,
+                index: index, start: index > 0 ? cuts[index - 1] : nil, end: index < cuts.count ? cuts[index] : nil,
+                averageBytes: average)
+        }
+    }
+}
+
+extension RangePlanner {
+    /// Cuts for `info`: those given, and new ones wherever a stretch is much larger than the target.
+    private func cut(
+        _ info: CollectionInfo, _ order: ScanOrder, around cuts: [ScanRange.Bound]
+    ) throws -> [ScanRange.Bound] {
+        guard let estimate = info.estimate, estimate.bytes > RangePlanner.targetBytes * 3 / 2 else { return cuts }
+        let target = max(RangePlanner.targetBytes, estimate.bytes / RangePlanner.rangesMax)
+        let wanted = max(2, (estimate.bytes + target / 2) / target)
+        let sampled = try sample(info, count: wanted * RangePlanner.samplesPerRange, of: estimate.documents)
+        let points = try locate(sampled + cuts.map(\.id), in: info, order)
+        let isCut = Set(cuts.map(\.id))
+        let samples = points.count - points.count { isCut.contains($0.id) }
+        guard samples > 0 else { return cuts }
+        let bytesPerSample = Double(estimate.bytes) / Double(samples)
+        var result: [ScanRange.Bound] = []
+        var stretch: [ScanRange.Bound] = []
+        func closeStretch() {
+            let weight = Double(stretch.count) * bytesPerSample
+            let factor = cuts.isEmpty ? 1.5 : RangePlanner.unevenFactor
+            if weight > factor * Double(target) {
+                let pieces = max(2, Int((weight / Double(target)).rounded()))
+                for piece in 1..<pieces {
+                    let candidate = stretch[piece * stretch.count / pieces]
+                    if result.last != candidate { result.append(candidate) }
+                }
+            }
+            stretch = []
+        }
+        for point in points {
+            if isCut.contains(point.id) {
+                closeStretch()
+                result.append(point)
+            } else {
+                stretch.append(point)
+            }
+        }
+        closeStretch()
+        return result
+    }
+
+    /// Random `_id`s. Where the sample is a large part of the collection, its whole `_id` index is read instead: `$sample` would then sort
+    /// all documents, and the index is small.
+    private func sample(_ info: CollectionInfo, count: Int, of documents: Int) throws -> [BSONValue] {
+        var ids: [BSONValue] = []
+        let command = BSONDocument { command in
+            let collection = info.dataCollection
+            if count * 20 > documents, !info.isClustered {
+                command.append("find", .string(collection))
+                command.append("hint", ["_id": 1])
+                command.append("projection", ["_id": 1])
+            } else {
+                command.append("aggregate", .string(collection))
+                command.append("pipeline", [["$sample": ["size": BSONValue(count)]], ["$project": ["_id": 1]]])
+                command.append("cursor", [:])
+            }
+            command.append("readConcern", ifPresent: readConcern)
+        }
+        try client.forEachDocument(of: command, db: info.db, namespace: info.dataNamespace.description) { document in
+            if let id = try document.first(named: "_id") { ids.append(try BSONValue(id)) }
+        }
+        return Array(Set(ids))
+    }
+
+    /// The documents of those `_id`s that exist at the read time, with their record ids, in scan order.
+    private func locate(
+        _ ids: [BSONValue], in info: CollectionInfo, _ order: ScanOrder
+    ) throws -> [ScanRange.Bound] {
+        var found: [ScanRange.Bound] = []
+        for batch in batches(of: ids) {
+            let command = BSONDocument { command in
+                command.append("find", .string(info.dataCollection))
+                command.append("filter", ["_id": ["$in": .array(batch)]])
+                command.append("projection", ["_id": 1])
+                command.append("showRecordId", true)
+                command.append("batchSize", BSONValue(batch.count))
+                command.append("readConcern", ifPresent: readConcern)
+            }
+            try client.forEachDocument(of: command, db: info.db, namespace: info.dataNamespace.description) {
+                guard let id = try $0.first(named: "_id"), let record = try $0.first(named: "$recordId") else { return }
+                found.append(ScanRange.Bound(id: try BSONValue(id), recordID: try BSONValue(record)))
+            }
+        }
+        switch order {
+        case .natural: return found.sorted { RecordID.precedes($0.recordID, $1.recordID) }
+        case .id: return try orderedByID(found, info)
+        }
+    }
+
+    /// The server orders `_id`s, because only it knows the collection's collation.
+    private func orderedByID(_ bounds: [ScanRange.Bound], _ info: CollectionInfo) throws -> [ScanRange.Bound] {
+        let byID = Dictionary(bounds.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        let command = BSONDocument { command in
+            command.append("find", .string(info.dataCollection))
+            command.append("filter", ["_id": ["$in": .array(bounds.map(\.id))]])
+            command.append("projection", ["_id": 1])
+            command.append("sort", ["_id": 1])
+            command.append("readConcern", ifPresent: readConcern)
+        }
+        var ordered: [ScanRange.Bound] = []
+        try client.forEachDocument(of: command, db: info.db, namespace: info.dataNamespace.description) { document in
+            guard let id = try document.first(named: "_id"), let bound = byID[try BSONValue(id)] else { return }
+            ordered.append(bound)
+        }
+        return ordered
+    }
+
+    /// The cuts that can be used again: in natural order those whose document still has the same record id; in `_id` order all, for a
+    /// bound need not exist there.
+    private func surviving(
+        _ cuts: [ScanRange.Bound], of info: CollectionInfo, _ order: ScanOrder
+    ) throws -> [ScanRange.Bound] {
+        if order == .id || cuts.isEmpty { return cuts }
+        let present = Set(try locate(cuts.map(\.id), in: info, order))
+        return cuts.filter { present.contains($0) }
+    }
+
+    private func batches(of ids: [BSONValue]) -> [[BSONValue]] {
+        var batches: [[BSONValue]] = []
+        var bytes = 0
+        for id in ids {
+            let size = BSONDocument([("", id)]).bytes.count
+            if batches.isEmpty || batches[batches.count - 1].count == RangePlanner.lookupMax.ids
+                || bytes + size > RangePlanner.lookupMax.bytes
+            {
+                batches.append([])
+                bytes = 0
+            }
+            batches[batches.count - 1].append(id)
+            bytes += size
+        }
+        return batches
+    }
+
+    private var readConcern: BSONValue? { ReadConcern.snapshot(at: time) }
+}
+
+/// What a plan leaves for the next one of the same collection.
+private struct Memory {
+    var order: ScanOrder
+    /// Raw bytes of the collection when its cuts were made.
+    var bytes: Int
+    var cuts: [ScanRange.Bound]
+
+    init(order: ScanOrder, bytes: Int, cuts: [ScanRange.Bound]) {
+        self.order = order
+        self.bytes = bytes
+        self.cuts = cuts
+    }
+
+    /// Nil when the document was made for another order or by another version.
+    init?(_ document: BSONDocument, order: ScanOrder) {
+        guard document["order"] == .string(order.rawValue), case .array(let stored)? = document["cuts"],
+            let bytes = try? document.require("bytes", as: Int.self, in: "plan")
+        else { return nil }
+        self.order = order
+        self.bytes = bytes
+        cuts = []
+        for case .document(let cut) in stored {
+            guard let id = cut["_id"], let record = cut["r"] else { return nil }
+            cuts.append(ScanRange.Bound(id: id, recordID: record))
+        }
+    }
+
+    var document: BSONDocument {
+        [
+            "order": .string(order.rawValue), "bytes": .int64(Int64(bytes)),
+            "cuts": .array(cuts.map { ["_id": $0.id, "r": $0.recordID] }),
+        ]
+    }
+}
+
+/// The order of record ids: numbers, or in clustered collections bytes (key strings, whose byte order is the order of the keys).
+enum RecordID {
+    static func precedes(_ left: BSONValue, _ right: BSONValue) -> Bool {
+        switch (left, right) {
+        case (.int64(let left), .int64(let right)): left < right
+        case (.binary(_, let left), .binary(_, let right)): left.lexicographicallyPrecedes(right)
+        case (.int64, _): true
+        default: false
+        }
+    }
+}
+
+enum ReadConcern {
+    /// Snapshot at `time`; nil (the server's default, local) without a time.
+    static func snapshot(at time: Timestamp?) -> BSONValue? {
+        time.map { ["level": "snapshot", "atClusterTime": .timestamp($0)] }
+    }
+
+    static let majority: BSONValue = ["level": "majority"]
+}
