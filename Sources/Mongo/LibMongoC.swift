@@ -74,3 +74,27 @@ final class BSONHandle {
         }
     }
 }
+
+extension BSONHandle {
+    /// Makes the elements at `kept` (offsets inside the array) of the array at `array` (offsets in the document) an array of their own, in
+    /// place, and returns where it is.
+    ///
+    ///     … | length | element | element | element | element | 0 | …
+    ///                          |<------- kept ---->|
+    ///              … | length' | element | element | 0' …
+    ///
+    /// The new length overwrites the end of what stood before and the new terminator the type of what followed, so the enclosing
+    /// document's framing is broken there: only the returned range may be read afterwards.
+    func trimArray(_ array: Range<Int>, to kept: Range<Int>) throws -> Range<Int> {
+        precondition(kept.lowerBound >= 4 && kept.upperBound < array.count && array.lowerBound >= 4)
+        let start = array.lowerBound + kept.lowerBound - 4
+        let length = kept.count + 5
+        guard let data = unsafe UnsafeMutableRawPointer(mutating: bson_get_data(pointer)) else {
+            preconditionFailure("a document always has data")
+        }
+        precondition(array.upperBound <= withBytes { $0.byteCount })
+        unsafe data.storeBytes(of: UInt32(length).littleEndian, toByteOffset: start, as: UInt32.self)
+        unsafe data.storeBytes(of: 0, toByteOffset: start + length - 1, as: UInt8.self)
+        return start..<(start + length)
+    }
+}
