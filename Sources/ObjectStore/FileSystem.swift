@@ -78,7 +78,7 @@ public protocol FileSystem: Sendable {
     func close(_ file: FileDescriptor)
     /// `write`: returns how many bytes of `bytes` it took, at least one.
     func write(_ file: FileDescriptor, _ bytes: RawSpan) throws(SystemError) -> Int
-    /// `pread`: appends up to `count` bytes from `offset` on to `buffer` and returns how many; 0 at the end of the file.
+    /// `pread`: appends up to `count` bytes from `offset` on to `buffer`, returns how many; 0 at the end of the file.
     func read(_ file: FileDescriptor, at offset: Int, count: Int, into buffer: Buffer) throws(SystemError) -> Int
     /// `fsync` of a file or directory.
     func sync(_ file: FileDescriptor) throws(SystemError)

@@ -35,8 +35,8 @@ enum Failure {
     static func truncated(_ name: ObjectName, _ location: String, size: Int, _ range: Range<Int>) -> CairnError {
         CairnError(
             .corrupt,
-            "\(name) in \(location) ends at byte \(size), bytes \(range.lowerBound) to \(range.upperBound) were wanted: "
-                + "it is truncated; `cairn check` tells what is affected",
+            "\(name) in \(location) ends at byte \(size), but bytes \(range.lowerBound) to \(range.upperBound) were "
+                + "wanted: it is truncated; `cairn check` tells what is affected",
             object: name.path, offset: size)
     }
 }
@@ -70,24 +70,11 @@ extension SystemError: CustomStringConvertible {
 }
 
 extension LocalStore {
-    /// An error about one object.
+    /// An error about one object; `what` names it.
     @inline(never)
     func failure(_ error: SystemError, _ what: String, _ name: ObjectName) -> CairnError {
-        Failure.generic(error, "\(what) \(name) in \(location)", object: name.path)
+        Failure.generic(error, "\(what) in \(location)", object: name.path)
     }
-}
-
-/// Calls `body` until a signal does not interrupt it.
-///
-/// The number of tries is bounded so that a file system that answers EINTR for ever (some network ones do) is an error.
-func retryingInterrupted<Result>(_ body: () throws(SystemError) -> Result) throws(SystemError) -> Result {
-    let triesMax = 100
-    for _ in 1..<triesMax {
-        do {
-            return try body()
-        } catch let error where error.number == EINTR {}
-    }
-    return try body()
 }
 
 /// A descriptor that is closed when it goes out of scope.
@@ -97,7 +84,7 @@ struct OpenFile: ~Copyable {
 
     init(_ files: any FileSystem, _ path: String, _ access: FileAccess) throws(SystemError) {
         self.files = files
-        descriptor = try retryingInterrupted { () throws(SystemError) in try files.open(path, access) }
+        descriptor = try files.open(path, access)
     }
 
     deinit {
@@ -109,6 +96,6 @@ extension FileSystem {
     /// Makes the names in a directory durable.
     func syncDirectory(_ path: String) throws(SystemError) {
         let directory = try OpenFile(self, path, .directory)
-        try retryingInterrupted { () throws(SystemError) in try sync(directory.descriptor) }
+        try sync(directory.descriptor)
     }
 }

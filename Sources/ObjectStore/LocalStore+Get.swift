@@ -28,7 +28,7 @@ extension LocalStore {
                 throw CairnError(
                     .notFound, "\(name) is missing in \(location)", object: name.path, underlying: error)
             }
-            throw failure(error, "cannot read", name)
+            throw failure(error, "cannot read \(name)", name)
         }
     }
 
@@ -36,26 +36,21 @@ extension LocalStore {
     private func append(
         _ range: Range<Int>, of file: borrowing OpenFile, size: Int, _ name: ObjectName, to buffer: Buffer
     ) throws {
+        guard range.upperBound <= size else { throw Failure.truncated(name, location, size: size, range) }
         let before = buffer.count
-        let descriptor = file.descriptor
+        buffer.reserve(before + range.count)
         var offset = range.lowerBound
-        if range.upperBound <= size {
-            buffer.reserve(before + range.count)
-            do {
-                while offset < range.upperBound {
-                    let count = try retryingInterrupted { () throws(SystemError) in
-                        try files.read(descriptor, at: offset, count: range.upperBound - offset, into: buffer)
-                    }
-                    if count == 0 { break }
-                    offset += count
-                }
-            } catch {
-                buffer.truncate(to: before)
-                throw error
+        do {
+            while offset < range.upperBound {
+                let rest = range.upperBound - offset
+                let count = try files.read(file.descriptor, at: offset, count: rest, into: buffer)
+                // The file became shorter since its size was read.
+                if count == 0 { throw Failure.truncated(name, location, size: offset, range) }
+                offset += count
             }
-            if offset == range.upperBound { return }
+        } catch {
             buffer.truncate(to: before)
+            throw error
         }
-        throw Failure.truncated(name, location, size: min(size, max(offset, range.lowerBound)), range)
     }
 }

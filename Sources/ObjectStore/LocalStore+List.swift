@@ -55,8 +55,8 @@ extension LocalStore {
         }
     }
 
-    /// Whether nothing is at `path` because a part of it was never made. A part that is there and leads nowhere, a broken
-    /// symbolic link, is no absence.
+    /// Whether nothing is at `path` because a part of it was never made. A part that is there and leads nowhere, a
+    /// broken symbolic link, is no absence.
     private func isVacant(_ path: String) throws(SystemError) -> Bool {
         var end = path.startIndex
         while end < path.endIndex {

@@ -27,7 +27,7 @@ extension LocalStore {
             throw CairnError(
                 .alreadyExists, "\(name) exists already in \(location)", object: name.path, underlying: error)
         } catch {
-            throw failure(error, "cannot store (\(bytes.byteCount) bytes)", name)
+            throw failure(error, "cannot store \(name) (\(bytes.byteCount) bytes)", name)
         }
     }
 
@@ -39,16 +39,12 @@ extension LocalStore {
         var written = 0
         while written < bytes.byteCount {
             let rest = bytes.extracting(written..<min(bytes.byteCount, written + Self.writeMax))
-            let descriptor = file.descriptor
-            do throws(SystemError) {
-                let count = try files.write(descriptor, rest)
-                // A write of nothing that is no error would loop for ever.
-                if count == 0 { throw SystemError("write", EIO) }
-                written += count
-            } catch let error where error.number == EINTR {}
+            let count = try files.write(file.descriptor, rest)
+            // A write of nothing that is no error would loop for ever.
+            if count == 0 { throw SystemError("write", EIO) }
+            written += count
         }
-        let descriptor = file.descriptor
-        try retryingInterrupted { () throws(SystemError) in try files.sync(descriptor) }
+        try files.sync(file.descriptor)
     }
 
     /// Gives the file its name, durably.
@@ -58,7 +54,7 @@ extension LocalStore {
         let old = temporary.path
         switch mode {
         case .replace:
-            try retryingInterrupted { () throws(SystemError) in try files.rename(old, name.path) }
+            try files.rename(old, name.path)
             try files.syncDirectory(name.parent ?? "")
         case .ifAbsent:
             try linkIfAbsent(temporary, to: name)
@@ -77,7 +73,7 @@ extension LocalStore {
     private func linkIfAbsent(_ temporary: borrowing TemporaryFile, to name: ObjectName) throws(SystemError) {
         let old = temporary.path
         do {
-            try retryingInterrupted { () throws(SystemError) in try files.link(old, name.path) }
+            try files.link(old, name.path)
         } catch {
             switch error.number {
             case EEXIST:
@@ -96,8 +92,7 @@ extension LocalStore {
     /// For file systems without hard links.
     private func renameIfAbsent(_ old: String, _ name: ObjectName) throws(SystemError) {
         let directory = try OpenFile(files, Self.temporaryDirectory, .directory)
-        let descriptor = directory.descriptor
-        _ = try retryingInterrupted { () throws(SystemError) in try files.lock(descriptor, waiting: true) }
+        _ = try files.lock(directory.descriptor, waiting: true)
         do {
             _ = try files.status(name.path, followingLinks: false)
         } catch let error where error.number == ENOENT {
@@ -116,7 +111,7 @@ extension LocalStore {
         let parent = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[..<$0]) } ?? ""
         try prepareDirectory(parent)
         do {
-            try retryingInterrupted { () throws(SystemError) in try files.makeDirectory(path) }
+            try files.makeDirectory(path)
         } catch let error where error.number == EEXIST {}
         let siblings = try files.names(in: parent)
         try files.syncDirectory(parent)

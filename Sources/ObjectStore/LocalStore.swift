@@ -29,7 +29,7 @@ public final class LocalStore: ObjectStore {
 
     /// A store over any file system; `location` is for messages.
     public init(files: any FileSystem, location: String) {
-        self.files = files
+        self.files = UninterruptedFileSystem(base: files)
         self.location = location
     }
 
@@ -84,13 +84,11 @@ public final class LocalStore: ObjectStore {
     public func stat(_ name: ObjectName) throws -> ObjectInfo? {
         let status: FileStatus
         do {
-            status = try retryingInterrupted { () throws(SystemError) in
-                try files.status(name.path, followingLinks: true)
-            }
+            status = try files.status(name.path, followingLinks: true)
         } catch let error where error.isAbsence {
             return nil
         } catch {
-            throw failure(error, "cannot look up", name)
+            throw failure(error, "cannot look up \(name)", name)
         }
         // A directory where an object should be holds no bytes of it: the object is not there.
         guard status.kind == .file else { return nil }
@@ -100,13 +98,13 @@ public final class LocalStore: ObjectStore {
     /// As `ObjectStore` asks.
     public func delete(_ name: ObjectName) throws {
         do {
-            try retryingInterrupted { () throws(SystemError) in try files.unlink(name.path) }
+            try files.unlink(name.path)
             // Deletions have an order too (an index before the packs it names): each is durable before the next.
             try files.syncDirectory(name.parent ?? "")
         } catch let error where error.isAbsence {
             return
         } catch {
-            throw failure(error, "cannot delete", name)
+            throw failure(error, "cannot delete \(name)", name)
         }
     }
 }
