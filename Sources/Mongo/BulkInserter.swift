@@ -162,33 +162,31 @@ extension BulkInserter {
     /// Sends the batch, again after transient failures. A batch sent twice may meet its own documents: those are compared, and a document
     /// that is there byte for byte counts as inserted.
     private func send() throws {
-        var tries = 0
-        let message = command
-        while true {
+        for delay in MongoClient.retryDelays {
             do {
-                try client.run(message.bytes, db: namespace.db, namespace: namespace.description, into: reply)
-                try settle(isRepeated: tries > 0)
+                try sendOnce(isRepeated: delay != MongoClient.retryDelays[0])
                 return
-            } catch let error as CairnError {
-                guard (error.underlying as? ServerError)?.isTransient == true, tries < MongoClient.retryDelays.count else {
-                    throw error
-                }
-                usleep(UInt32(MongoClient.retryDelays[tries]) * 1_000)
-                tries += 1
-                // After an election the primary is another node; while there is none the next try fails and waits longer.
-                _ = try? client.pool.pin(preferredHost: nil)
+            } catch {
+                guard ServerError.isTransient(error) else { throw error }
             }
+            usleep(UInt32(delay) * 1_000)
+            // After an election the primary is another node; while there is none the next try fails and waits longer.
+            _ = try? client.pool.pin(preferredHost: nil)
         }
+        try sendOnce(isRepeated: true)
+    }
+
+    private func sendOnce(isRepeated: Bool) throws {
+        let message = command
+        try client.run(message.bytes, db: namespace.db, namespace: namespace.description, into: reply)
+        try settle(isRepeated: isRepeated)
     }
 
     private func settle(isRepeated: Bool) throws {
-        let refused = try reply.withView { reply in
-            if let concern = try reply.first(named: "writeConcernError")?.document {
-                throw CairnError(
-                    .server, "the write concern was not met: \(try concern.string("errmsg") ?? "unknown reason").",
-                    object: namespace.description)
-            }
-            return try readErrors(reply)
+        let refused = try reply.withView { reply in try readErrors(reply) }
+        if let unmet = try reply.withView({ try $0.owned("writeConcernError") }) {
+            let reason = try unmet.optional("errmsg", as: String.self, in: "insert") ?? "unknown reason"
+            throw CairnError(.server, "the write concern was not met: \(reason).", object: namespace.description)
         }
         var failed = 0
         var failedBytes = 0
@@ -232,10 +230,11 @@ extension BulkInserter {
     private func record(_ error: WriteError) throws {
         failureCount += 1
         guard failures.count < BulkInserter.failuresMax else { return }
-        let identity = try DocumentIdentity.idBytes(of: document(at: error.index).bytes.rawSpan)
+        // Not from `DocumentIdentity`: a span of a temporary in a throwing expression crashes the 6.3 compiler.
+        let id = try document(at: error.index)["_id"]
         failures.append(
             Failure(
-                index: flushedDocuments + error.index, id: try DocumentIdentity.document(of: identity), code: error.code,
+                index: flushedDocuments + error.index, id: id.map { ["_id": $0] } ?? [:], code: error.code,
                 message: error.message))
     }
 
@@ -279,16 +278,14 @@ extension BulkInserter {
     /// An oplog insert is applied as it is.
     private func insertVerbatim(_ document: RawSpan) throws {
         try flush()
-        let operation = BSONDocument { operation in
-            operation.append("op", "i")
-            operation.append("ns", .string(namespace.description))
-            operation.append("o", document: document)
-        }
-        let command = BSONDocument { command in
-            command.append("applyOps", [.document(operation)])
-            if let concern = options.writeConcern { command.append("writeConcern", .document(concern)) }
-        }
-        _ = try client.read(command, db: "admin", namespace: namespace.description)
+        var operation = DocumentBuilder()
+        operation.append("op", "i")
+        operation.append("ns", .string(namespace.description))
+        operation.append("o", document: document)
+        var command = DocumentBuilder()
+        command.append("applyOps", [.document(operation.finish())])
+        command.append("writeConcern", ifPresent: options.writeConcern.map(BSONValue.document))
+        _ = try client.read(command.finish(), db: "admin", namespace: namespace.description)
         insertedDocuments += 1
         insertedBytes += document.byteCount
         flushedDocuments += 1
@@ -303,10 +300,11 @@ extension MongoClient {
         do {
             _ = try read(probe, db: "admin")
             return true
-        } catch let error as CairnError {
-            guard let cause = error.underlying as? ServerError, cause.origin == .server, !cause.isTransient else { throw error }
+        } catch {
+            let cause = ServerError(causing: error)
+            guard cause?.origin == .server, !ServerError.isTransient(error) else { throw error }
             // IDLUnknownField 40415, FailedToParse 9.
-            return cause.code != 40415 && cause.code != 9
+            return cause?.code != 40415 && cause?.code != 9
         }
     }
 }

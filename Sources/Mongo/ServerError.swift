@@ -64,6 +64,15 @@ extension ServerError {
         }
     }
 
+    /// The server error that made `error`, if one did.
+    public init?(causing error: any Error) {
+        guard let cause = (error as? CairnError)?.underlying as? ServerError else { return nil }
+        self = cause
+    }
+
+    /// Whether `error` is a `CairnError` with a transient cause.
+    static func isTransient(_ error: any Error) -> Bool { ServerError(causing: error)?.isTransient ?? false }
+
     /// The cursor is gone, and nothing else is wrong.
     public var isCursorLost: Bool { origin == .server && ServerError.cursorCodes.contains(code) }
 
