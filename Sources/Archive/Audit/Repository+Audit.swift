@@ -1,0 +1,111 @@
+public import BSON
+public import Bytes
+
+/// What the audit records of a repository prove. format-spec.md §9.6 [H-3].
+public struct AuditReport: Sendable {
+    /// All readable records, oldest first.
+    public var records: [AuditRecord] = []
+    /// Records that no other names. Only they could be removed without a trace.
+    public var heads: [RandomID] = []
+    /// Records that are missing, altered or unreadable: the chain is broken.
+    public var problems: [CairnError] = []
+}
+
+extension Repository {
+    /// How many of the newest records are looked at for heads; bounds what a backup reads before it writes its own.
+    static let auditWindow = 64
+
+    /// Appends a record. Concurrent writers fork the chain; the next record names all heads and joins them again.
+    ///
+    /// - Parameters:
+    ///   - operation: "init", "backup", ….
+    ///   - program: name and version.
+    ///   - details: for people and reports; no secret.
+    /// - Returns: the record's id.
+    @discardableResult
+    public func appendAudit(operation: String, program: String, details: BSONDocument) throws -> RandomID {
+        let at = now()
+        var named: Set<RandomID> = []
+        var recent: [AuditRecord.Link] = []
+        let codec = makeSealedObjects()
+        for id in try list(.audit).suffix(Repository.auditWindow) {
+            // One that is damaged or gone must not keep a backup from finishing: `verifyAudit` reports it.
+            guard let stored = try? readAudit(id, codec: codec) else { continue }
+            recent.append(AuditRecord.Link(id: id, hash: stored.hash))
+            for link in stored.record.previous { named.insert(link.id) }
+        }
+        let record = AuditRecord(
+            id: newAuditID(at), at: at, operation: operation, program: program, details: details,
+            previous: recent.filter { !named.contains($0.id) })
+        try writeSealed(record.encode(), kind: .audit, id: record.id, codec: codec)
+        return record.id
+    }
+
+    /// 48 bits of time and 80 random ones: ids of audit records sort by time, so that the newest are found by a
+    /// listing. format-spec.md §9.6 [H-2].
+    private func newAuditID(_ at: Int64) -> RandomID {
+        var bytes: [UInt8] = []
+        for shift in stride(from: 40, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: at >> Int64(shift)))
+        }
+        bytes += surroundings.random(10)
+        return RandomID(bytes.rawSpan)
+    }
+
+    private struct StoredAudit {
+        let record: AuditRecord
+        let hash: Digest256
+    }
+
+    private func readAudit(_ id: RandomID, codec: SealedObjects) throws -> StoredAudit {
+        let stored = try fetchSealed(kind: .audit, id: id)
+        let hash = SHA256.hash(stored.bytes)
+        return StoredAudit(
+            record: try AuditRecord(id: id, try codec.open(stored, kind: .audit, id: id)), hash: hash)
+    }
+
+    /// Reads all records and checks every link.
+    ///
+    /// It finds every record that was altered, and every one that was removed and is named by a later one. It cannot
+    /// find the removal of heads, nor a forgery by somebody who has the master key.
+    public func verifyAudit() throws -> AuditReport {
+        var report = AuditReport()
+        var hashes: [RandomID: Digest256] = [:]
+        let codec = makeSealedObjects()
+        for id in try list(.audit) {
+            do {
+                let stored = try readAudit(id, codec: codec)
+                report.records.append(stored.record)
+                hashes[id] = stored.hash
+            } catch let error as CairnError where error.code == .corrupt || error.code == .unsupportedFormat {
+                report.problems.append(error)
+                let altered = try fetchSealed(kind: .audit, id: id)
+                hashes[id] = SHA256.hash(altered.bytes)
+            }
+        }
+        let named = checkLinks(hashes, &report)
+        report.records.sort { ($0.at, $0.id) < ($1.at, $1.id) }
+        report.heads = report.records.map(\.id).filter { !named.contains($0) }
+        return report
+    }
+
+    /// - Returns: the ids that some record names.
+    private func checkLinks(_ hashes: [RandomID: Digest256], _ report: inout AuditReport) -> Set<RandomID> {
+        var named: Set<RandomID> = []
+        for record in report.records {
+            for link in record.previous {
+                named.insert(link.id)
+                guard let found = hashes[link.id], found == link.hash else {
+                    let what =
+                        hashes[link.id] == nil
+                        ? "is missing that \(record.id.hex) names: somebody removed it"
+                        : "is not the one that \(record.id.hex) names: it was replaced or damaged"
+                    report.problems.append(
+                        CairnError(.corrupt, "an audit record " + what, object: Names.text(.audit, link.id)))
+                    continue
+                }
+            }
+        }
+        return named
+    }
+}

@@ -1,0 +1,146 @@
+public import Bytes
+import ObjectStore
+import Synchronization
+
+/// The right to write to a repository, or to maintain it, for as long as it is renewed. Safe to use from several
+/// threads. format-spec.md §9.5 [G-2].
+///
+/// Acquiring writes the own lease first and looks at the others after that. Of two that exclude each other at least
+/// the later one sees the other, whatever the timing; if both do, both give way, which is safe. Stores list what was
+/// put before (`ObjectStore.list`).
+///
+/// A holder must ask `requireHeld` right before what cannot be taken back: a commit, a deletion. A machine that was
+/// asleep past the expiry is found out there, before it acts on a right that it has lost.
+public final class Lease: Sendable {
+    /// How far clocks may be apart: 5 minutes. Others honour a lease that much longer than its holder.
+    public static let clockSkewMargin: Int64 = 300_000
+    /// How long a lease lasts unless renewed: 10 minutes; a job that was killed is in the way no longer than that
+    /// and the margin.
+    public static let standardDuration: Int64 = 600_000
+
+    private struct State {
+        var expires: Int64
+        var loss: CairnError?
+        var renewer: OwnedThread?
+        var released = false
+    }
+
+    /// The lease's id.
+    public let id: RandomID
+    /// What it allows.
+    public let kind: LeaseRecord.Kind
+    private let repository: Repository
+    private let note: String
+    private let created: Int64
+    private let duration: Int64
+    private let stopRenewing = StopSignal()
+    private let state: Mutex<State>
+
+    /// Acquires a lease. It is renewed in the background until `release`, which must be called.
+    ///
+    /// - Parameters:
+    ///   - note: what people are told who are kept waiting; no secret.
+    ///   - duration: milliseconds until it expires unless renewed, at most 24 hours.
+    ///   - renewing: false leaves renewing to the caller.
+    /// - Throws: `.held` naming the lease that is in the way, its note and its end.
+    public static func acquire(
+        _ kind: LeaseRecord.Kind, in repository: Repository, note: String, duration: Int64 = standardDuration,
+        renewing: Bool = true
+    ) throws -> Lease {
+        precondition(duration > 0 && duration <= FormatLimits.leaseDurationMax)
+        // Who waits for the other in a loop would, by its own short-lived leases, keep the other from starting.
+        try requireNoConflict(kind, except: nil, repository)
+        let lease = Lease(kind, repository, note: note, created: repository.now(), duration: duration)
+        try lease.put(renewed: lease.created, mode: .ifAbsent)
+        do {
+            try requireNoConflict(kind, except: lease.id, repository)
+        } catch {
+            try? repository.store.delete(Names.object(.lease, lease.id))
+            throw error
+        }
+        if renewing { lease.startRenewing() }
+        return lease
+    }
+
+    private init(
+        _ kind: LeaseRecord.Kind, _ repository: Repository, note: String, created: Int64, duration: Int64
+    ) {
+        id = repository.newID()
+        self.kind = kind
+        self.repository = repository
+        self.note = note
+        self.created = created
+        self.duration = duration
+        state = Mutex(State(expires: created + duration))
+    }
+
+    private static func requireNoConflict(
+        _ kind: LeaseRecord.Kind, except own: RandomID?, _ repository: Repository
+    ) throws {
+        let now = repository.now()
+        for other in try repository.leases() where other.id != own {
+            if let conflict = other.conflict(with: kind, at: now) { throw conflict }
+        }
+    }
+
+    private func put(renewed: Int64, mode: PutMode) throws {
+        let record = LeaseRecord(
+            id: id, kind: kind, created: created, renewed: renewed, expires: renewed + duration, note: note)
+        try repository.writeSealed(record.encode(), kind: .lease, id: id, mode: mode)
+    }
+
+    /// Puts the end off. The background renewal calls it; a caller may do so too.
+    ///
+    /// - Throws: `.held` when the lease is lost already: it is not taken back, for others may have acted on its end.
+    public func renew() throws {
+        try requireHeld()
+        let now = repository.now()
+        try put(renewed: now, mode: .replace)
+        state.withLock { $0.expires = now + duration }
+    }
+
+    /// Throws `.held` unless the lease is still there and has not expired by this machine's clock.
+    /// format-spec.md §9.5 [G-4].
+    public func requireHeld() throws {
+        let now = repository.now()
+        let (expires, loss) = state.withLock { ($0.expires, $0.loss) }
+        if let loss { throw loss }
+        guard now < expires else {
+            throw lose("it expired before it could be renewed: this machine slept, or the store did not answer")
+        }
+        guard try repository.store.stat(Names.object(.lease, id)) != nil else {
+            throw lose("somebody removed it with `cairn unlock`")
+        }
+    }
+
+    private func lose(_ why: String) -> CairnError {
+        let error = CairnError(
+            .held, "the lease of this job is lost: \(why); start the job again", object: Names.text(.lease, id))
+        return state.withLock { state in
+            if state.loss == nil { state.loss = error }
+            return state.loss ?? error
+        }
+    }
+
+    private func startRenewing() {
+        let thread = OwnedThread(name: "lease") { [self] in
+            // A failure is no loss yet: another attempt follows before the end.
+            while !stopRenewing.wait(milliseconds: duration / 3) { try? renew() }
+        }
+        state.withLock { $0.renewer = thread }
+    }
+
+    /// Ends the renewal and removes the lease. Later calls do nothing. A lease that cannot be removed expires.
+    public func release() {
+        stopRenewing.stop()
+        let (thread, first) = state.withLock { state in
+            defer {
+                state.renewer = nil
+                state.released = true
+            }
+            return (state.renewer, !state.released)
+        }
+        thread?.join()
+        if first { try? repository.store.delete(Names.object(.lease, id)) }
+    }
+}

@@ -1,0 +1,73 @@
+public import Bytes
+import ObjectStore
+
+/// A lease object that was found in the store.
+public struct FoundLease: Sendable {
+    /// Its id.
+    public let id: RandomID
+    /// When it was put, by the store's clock, in milliseconds since 1970-01-01 UTC.
+    public let modified: Int64
+    /// What it says.
+    public let content: Result<LeaseRecord, CairnError>
+
+    /// Whether nobody can hold it any more. One that cannot be read counts until the longest possible lease, put when
+    /// it was, would have ended. format-spec.md §9.5 [G-5].
+    public func isExpired(at now: Int64) -> Bool {
+        switch content {
+        case .success(let record): record.isExpired(at: now)
+        case .failure: now > modified + FormatLimits.leaseDurationMax + Lease.clockSkewMargin
+        }
+    }
+
+    /// The error for whoever wants a lease of `kind` and is kept from it by this one; nil when it is not.
+    func conflict(with kind: LeaseRecord.Kind, at now: Int64) -> CairnError? {
+        if isExpired(at: now) { return nil }
+        let name = Names.text(.lease, id)
+        switch content {
+        case .success(let record):
+            guard record.excludes(kind) else { return nil }
+            let seconds = (record.expires + Lease.clockSkewMargin - now) / 1000
+            return CairnError(
+                .held,
+                "a lease for \(record.kind.rawValue) is in the way (\(record.note)); it ends in \(seconds) s unless "
+                    + "renewed. Wait, or, when that job is surely dead, `cairn unlock --force`", object: name)
+        case .failure(let error):
+            return CairnError(
+                .held, "a lease that cannot be read is in the way; when no other job runs, `cairn unlock --force`",
+                object: name, underlying: error)
+        }
+    }
+}
+
+extension Repository {
+    /// All leases in the store, expired and unreadable ones included.
+    public func leases() throws -> [FoundLease] {
+        var infos: [(id: RandomID, modified: Int64)] = []
+        try store.list(prefix: ObjectKind.lease.folder) { info in
+            if let id = Names.id(of: info.name, kind: .lease) { infos.append((id, info.modified * 1000)) }
+        }
+        var found: [FoundLease] = []
+        for (id, modified) in infos.sorted(by: { $0.id < $1.id }) {
+            do {
+                let record = try LeaseRecord(id: id, try readSealed(kind: .lease, id: id))
+                found.append(FoundLease(id: id, modified: modified, content: .success(record)))
+            } catch let error as CairnError where error.code == .corrupt || error.code == .unsupportedFormat {
+                found.append(FoundLease(id: id, modified: modified, content: .failure(error)))
+            } catch let error as CairnError where error.code == .notFound {
+                continue  // released meanwhile
+            }
+        }
+        return found
+    }
+
+    /// Removes leases that have expired, or with `force` all: only sensible when surely no other job runs.
+    ///
+    /// - Returns: those removed.
+    @discardableResult
+    public func unlock(force: Bool) throws -> [FoundLease] {
+        let now = now()
+        let condemned = try leases().filter { force || $0.isExpired(at: now) }
+        for lease in condemned { try store.delete(Names.object(.lease, lease.id)) }
+        return condemned
+    }
+}
