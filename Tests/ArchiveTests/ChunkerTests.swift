@@ -23,9 +23,11 @@ private struct Stone: Hashable {
     static func random(_ generator: inout Seeded, sizes: ClosedRange<Int>) -> Stone {
         // Uniform in the logarithm: as many small documents as large ones.
         let octaves = (Double(sizes.upperBound) / Double(sizes.lowerBound)).exponentRange
-        let size = Double(sizes.lowerBound) * (0..<octaves).reduce(1.0) { product, _ in
-            product * Double.random(in: 1...2, using: &generator)
-        }
+        let size =
+            Double(sizes.lowerBound)
+            * (0..<octaves).reduce(1.0) { product, _ in
+                product * Double.random(in: 1...2, using: &generator)
+            }
         return Stone(identity: generator.next(), size: min(max(Int(size), sizes.lowerBound), sizes.upperBound))
     }
 }

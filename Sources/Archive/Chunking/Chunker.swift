@@ -10,7 +10,8 @@ public struct ChunkSizes: Hashable, Sendable {
     /// No chunk is larger, unless it is a single document.
     public let maximum: Int
 
-    /// - Precondition: `0 < minimum ≤ target / 4`, `target < maximum`: above `target / e` no threshold yields the target.
+    /// - Precondition: `0 < minimum ≤ target / 4`, `target < maximum`: above `target / e` no threshold yields the
+    ///   target.
     public init(minimum: Int, target: Int, maximum: Int) {
         precondition(minimum > 0 && minimum <= target / 4 && target < maximum && target <= 1 << 28)
         self.minimum = minimum
@@ -21,8 +22,8 @@ public struct ChunkSizes: Hashable, Sendable {
     /// 256 KiB, 1 MiB, 4 MiB: chunks of documents.
     public static let documents = ChunkSizes(minimum: 256 << 10, target: 1 << 20, maximum: 4 << 20)
 
-    /// 16 KiB, 64 KiB, 256 KiB: leaf lists and catalogues. A changed leaf costs one such chunk in every snapshot, so they
-    /// are smaller than chunks of documents; at 64 KiB a list names about 600 MiB of data.
+    /// 16 KiB, 64 KiB, 256 KiB: leaf lists and catalogues. A changed leaf costs one such chunk in every snapshot,
+    /// so they are smaller than chunks of documents; at 64 KiB a list names about 600 MiB of data.
     public static let metadata = ChunkSizes(minimum: 16 << 10, target: 64 << 10, maximum: 256 << 10)
 }
 
@@ -36,20 +37,23 @@ public struct ChunkSizes: Hashable, Sendable {
 ///           │<------ ≥ minimum ------->│  │ too near: no cut
 ///           cut                       cut
 ///
-/// Whether a chunk ends after a document is thus a function of the `minimum` bytes before it and of nothing else. An
-/// insert, an update or a delete can alter decisions only within `minimum` bytes behind it, where at most one cut has
-/// room: it makes at most two new chunks, and nothing behind them moves. Skipping candidates until `minimum` bytes after
-/// the last *cut*, as other chunkers do, depends on where that cut was, and one edit can then shift a whole row of cuts.
+/// Whether a chunk ends after a document is thus a function of the `minimum` bytes before it and of nothing else.
+/// An insert, an update or a delete can alter decisions only within `minimum` bytes behind it, where at most one
+/// cut has room: it makes at most two new chunks, and nothing behind them moves. Skipping candidates until
+/// `minimum` bytes after the last *cut*, as other chunkers do, depends on where that cut was, and one edit can then
+/// shift a whole row of cuts.
 ///
-/// Suppressing candidates loses cuts. Candidates at rate λ a byte leave cuts at rate λ·e^(−λ·minimum), which must be
-/// 1/target: λ = x/target with x = e^(x·minimum/target); x ≈ 1.43 for a quarter. A document of `minimum` bytes or more
-/// has no room for a candidate in front of it and needs no correction, so the factor falls linearly from x to 1.
+/// Suppressing candidates loses cuts. Candidates at rate λ a byte leave cuts at rate λ·e^(−λ·minimum), which must
+/// be 1/target: λ = x/target with x = e^(x·minimum/target); x ≈ 1.43 for a quarter. A document of `minimum` bytes
+/// or more has no room for a candidate in front of it and needs no correction, so the factor falls linearly from x
+/// to 1.
 ///
-/// Where no cut comes for `maximum` − `target` bytes (2 % of chunks), the first document ends the chunk whose hash falls below
-/// a threshold 16 times as high: again content decides, so that an edit in such a stretch does not move the ends behind it.
-/// Such an end is no candidate and hides none; the rest behind it may be smaller than `minimum`, as may the last chunk.
-/// Should even that fail, the chunk ends before the document that would exceed `maximum`. Only in such a stretch can an edit
-/// that makes or removes a cut touch a third chunk: a bound on the size costs that.
+/// Where no cut comes for `maximum` − `target` bytes (2 % of chunks), the first document ends the chunk whose hash
+/// falls below a threshold 16 times as high: again content decides, so that an edit in such a stretch does not move
+/// the ends behind it. Such an end is no candidate and hides none; the rest behind it may be smaller than
+/// `minimum`, as may the last chunk. Should even that fail, the chunk ends before the document that would exceed
+/// `maximum`. Only in such a stretch can an edit that makes or removes a cut touch a third chunk: a bound on the
+/// size costs that.
 public struct Chunker: Sendable {
     private let hash: SipHash
     private let sizes: ChunkSizes
@@ -62,7 +66,8 @@ public struct Chunker: Sendable {
 
     /// A chunker at the start of a stream of documents.
     ///
-    /// - Parameter hash: SipHash-2-4 under the repository's chunker key, so that sizes do not tell which `_id`s exist.
+    /// - Parameter hash: SipHash-2-4 under the repository's chunker key, so that sizes do not tell which `_id`s
+    ///   exist.
     public init(hash: SipHash, sizes: ChunkSizes) {
         self.hash = hash
         self.sizes = sizes
@@ -73,7 +78,8 @@ public struct Chunker: Sendable {
         correction = UInt64(((x - 1) * 65536).rounded())
     }
 
-    /// Whether the chunk must end before a document of `size` bytes is taken. If so, the document starts the next one.
+    /// Whether the chunk must end before a document of `size` bytes is taken. If so, the document starts the next
+    /// one.
     @inline(__always)
     public mutating func mustEnd(beforeDocumentOf size: Int) -> Bool {
         guard chunkBytes > 0, chunkBytes + size > sizes.maximum else { return false }

@@ -29,6 +29,8 @@ public final class PackBuilder {
     private var current: Buffer?
     private var identity: PackIdentity
     private var entries: [PackEntry] = []
+    /// Everything in the buffer before this offset is sealed.
+    private var sealedEnd = 0
 
     init(keys: KeyRing, surroundings: Surroundings) {
         self.keys = keys
@@ -72,6 +74,7 @@ public final class PackBuilder {
         buffer.removeAll()
         PackHeader(epoch: identity.epoch, salt: identity.salt).append(to: buffer)
         entries.removeAll(keepingCapacity: true)
+        sealedEnd = buffer.count
         current = buffer
     }
 
@@ -86,8 +89,7 @@ public final class PackBuilder {
     ) throws {
         let buffer = buffer
         let sealedCount = buffer.count - offset + AESGCM.tagByteCount
-        precondition(
-            offset == PackHeader.size + entries.reduce(0) { $0 + $1.storedCount }, "chunks leave no gaps")
+        precondition(offset == sealedEnd, "chunks leave no gaps")
         let entry = PackEntry(id: id, type: type, encoding: encoding, rawCount: rawCount, storedCount: sealedCount)
         guard hasRoom(for: 0), projectedSize + AESGCM.tagByteCount + PackEntry.size <= FormatLimits.packSizeMax else {
             throw CairnError(.limit, "a pack holds no more chunks or bytes", object: Names.packText(identity.id))
@@ -99,6 +101,7 @@ public final class PackBuilder {
             .write(to: associated)
         cipher.seal(buffer, from: offset, nonce: slot, aad: associated.bytes)
         entries.append(entry)
+        sealedEnd = buffer.count
     }
 
     /// Appends the sealed directory and the trailer.

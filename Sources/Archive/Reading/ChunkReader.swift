@@ -1,0 +1,71 @@
+public import Bytes
+import ObjectStore
+
+/// Reads chunks by id: look-up, ranged read, decryption, decoding. Confined to one thread, for it owns a cipher, a
+/// decompressor and buffers, which it uses again and again; threads share the index.
+public final class ChunkReader {
+    private let repository: Repository
+    private let chunks: ChunkIndex
+    private let opener: ChunkOpener
+    private let hasher: ChunkHasher
+
+    /// A reader of `repository`, whose chunks are where `chunks` says.
+    public init(repository: Repository, chunks: ChunkIndex) {
+        self.repository = repository
+        self.chunks = chunks
+        opener = repository.makeChunkOpener()
+        hasher = ChunkHasher(keys: repository.keys)
+    }
+
+    /// Appends the plaintext of a chunk to `output`.
+    ///
+    /// What it appends is what a holder of the keys sealed under this id and type. That the id is the keyed hash of
+    /// the plaintext is implied as long as no writer was faulty; `readVerified` computes it.
+    ///
+    /// - Throws: `.corrupt` when no index object names the chunk, its pack is missing, or its bytes are damaged;
+    ///   the error names the
+    ///   pack and the offset. `output` is as before then.
+    public func read(_ id: ChunkID, type: ChunkType, into output: Buffer) throws {
+        try read(id, at: try location(of: id, type: type), into: output)
+    }
+
+    /// Like `read`, and computes the hash of the plaintext.
+    public func readVerified(_ id: ChunkID, type: ChunkType, into output: Buffer) throws {
+        let location = try location(of: id, type: type)
+        let start = output.count
+        try read(id, at: location, into: output)
+        guard hasher.id(of: output.bytes.extracting(start..<output.count), type: type) == id else {
+            output.truncate(to: start)
+            throw CairnError(
+                .corrupt, "chunk \(id.hex) holds something else than its name says: whoever wrote it was faulty",
+                object: Names.packText(location.pack.id), offset: location.offset)
+        }
+    }
+
+    private func read(_ id: ChunkID, at location: ChunkLocation, into output: Buffer) throws {
+        do {
+            try opener.open(id, at: location, into: output) { buffer in
+                try repository.store.get(Names.pack(location.pack.id), range: location.range, into: buffer)
+            }
+        } catch let error as CairnError where error.code == .notFound {
+            throw CairnError(
+                .corrupt, "the pack with chunk \(id.hex) is missing", object: Names.packText(location.pack.id),
+                offset: location.offset, underlying: error)
+        }
+    }
+
+    private func location(of id: ChunkID, type: ChunkType) throws -> ChunkLocation {
+        guard let location = chunks.lookup(id) else {
+            throw CairnError(
+                .corrupt,
+                "chunk \(id.hex) is in no index; if its pack is still there, `cairn check --repair` finds it",
+                object: "indexes/")
+        }
+        guard location.type == type else {
+            throw CairnError(
+                .corrupt, "chunk \(id.hex) is of type \(location.type) where \(type) belongs",
+                object: Names.packText(location.pack.id), offset: location.offset)
+        }
+        return location
+    }
+}

@@ -1,0 +1,83 @@
+import Bytes
+import Synchronization
+
+/// The leaves of one collection, one by one, in order; leaf lists are read as they are reached. Confined to one
+/// thread.
+public struct LeafCursor {
+    private let entry: CatalogueEntry
+    private let object: String
+    private let reader: ChunkReader
+    private let buffer = Buffer(capacity: 0)
+    private var lists: ArraySlice<ChunkID>
+    private var leaves: ArraySlice<Leaf>
+    private var count = 0
+    private var documents = 0
+    private var rawBytes = 0
+    private var ended = false
+
+    init(entry: CatalogueEntry, snapshot: RandomID, reader: ChunkReader) {
+        self.entry = entry
+        self.reader = reader
+        object = Names.text(.snapshot, snapshot)
+        switch entry.leaves {
+        case .inline(let inline):
+            leaves = inline[...]
+            lists = []
+        case .lists(let ids):
+            leaves = []
+            lists = ids[...]
+        }
+    }
+
+    /// The next leaf, nil behind the last.
+    ///
+    /// - Throws: `.corrupt` when a leaf list cannot be read. Calling it again goes on with the list after it
+    ///   (`--salvage`). At the end
+    ///   also when the leaves do not add up to what the catalogue entry says, once.
+    public mutating func next() throws -> Leaf? {
+        while leaves.isEmpty {
+            guard let list = lists.popFirst() else {
+                try checkTotals()
+                return nil
+            }
+            try read(list)
+        }
+        let leaf = leaves.removeFirst()
+        count += 1
+        documents += leaf.documents
+        rawBytes += leaf.rawBytes
+        return leaf
+    }
+
+    private mutating func read(_ list: ChunkID) throws {
+        buffer.removeAll()
+        try reader.read(list, type: .leafList, into: buffer)
+        var read: [Leaf] = []
+        try Leaf.forEach(inList: buffer.bytes, object: "leaf list \(list.hex)") { read.append($0) }
+        leaves = read[...]
+    }
+
+    private mutating func checkTotals() throws {
+        guard !ended else { return }
+        ended = true
+        guard count == entry.leafCount, documents == entry.documents, rawBytes == entry.rawBytes else {
+            throw CairnError(
+                .corrupt,
+                """
+                \(entry.namespace): its leaves hold \(count) chunks, \(documents) documents and \(rawBytes) bytes, its \
+                catalogue entry says \(entry.leafCount), \(entry.documents) and \(entry.rawBytes)
+                """, object: object)
+        }
+    }
+}
+
+/// A cursor that several threads take leaves from, for a restore that is parallel inside one collection.
+public final class SharedLeafCursor: Sendable {
+    private let cursor: Mutex<LeafCursor>
+
+    /// Shares `cursor`.
+    public init(_ cursor: sending LeafCursor) { self.cursor = Mutex(cursor) }
+
+    /// The next leaf that no other thread has got.
+    public func next() throws -> Leaf? { try cursor.withLock { try $0.next() } }
+}

@@ -1,0 +1,75 @@
+import Bytes
+import Synchronization
+
+/// What has become of one stream: its leaves in the order of its documents. Filled by the workers, in any order.
+final class StreamTally: Sendable {
+    private struct State {
+        /// By the ordinal of the chunk in the stream; nil while a worker has it.
+        var leaves: [Leaf?] = []
+        var stored = 0
+        /// The number of chunks, once the stream is finished.
+        var expected: Int?
+        var documents = 0
+        var rawBytes = 0
+        var waiter: BoundedQueue<Bool>?
+
+        var isComplete: Bool { stored == expected }
+    }
+
+    private let state = Mutex(State())
+    private let failure: FailureSwitch
+
+    init(failure: FailureSwitch) { self.failure = failure }
+
+    /// A worker has stored the chunk `ordinal`.
+    func add(_ leaf: Leaf, ordinal: Int) {
+        let waiter = state.withLock { state -> BoundedQueue<Bool>? in
+            while state.leaves.count <= ordinal { state.leaves.append(nil) }
+            state.leaves[ordinal] = leaf
+            state.stored += 1
+            return state.isComplete ? state.waiter : nil
+        }
+        waiter?.finish()
+    }
+
+    /// The stream has ended after `chunks` chunks.
+    func finish(chunks: Int, documents: Int, rawBytes: Int) {
+        state.withLock { state in
+            state.expected = chunks
+            state.documents = documents
+            state.rawBytes = rawBytes
+        }
+    }
+
+    /// Waits until the workers have stored all chunks of the finished stream.
+    func wait() throws -> StoredStream {
+        try failure.check()
+        let waiter = BoundedQueue<Bool>(capacity: 1)
+        let complete = state.withLock { state in
+            precondition(state.expected != nil, "wait for a stream only after finish()")
+            precondition(state.waiter == nil, "one thread waits for a stream")
+            if !state.isComplete { state.waiter = waiter }
+            return state.isComplete
+        }
+        if !complete {
+            let token = failure.register { waiter.fail($0) }
+            defer { failure.unregister(token) }
+            _ = try waiter.pop()
+        }
+        return state.withLock { state in
+            state.waiter = nil
+            return StoredStream(
+                leaves: state.leaves.map { $0! }, documents: state.documents, rawBytes: state.rawBytes)
+        }
+    }
+}
+
+/// A finished stream whose chunks have all been hashed and either found in the repository or put into a pack.
+public struct StoredStream: Sendable {
+    /// In the order of the documents.
+    public let leaves: [Leaf]
+    /// The number of documents.
+    public let documents: Int
+    /// Their bytes.
+    public let rawBytes: Int
+}

@@ -1,0 +1,66 @@
+public import Bytes
+import ObjectStore
+
+/// What a writer knows of the repository before it starts: which chunks it need not store again.
+///
+/// The index objects are compared with the packs that are there. A pack that no index object names was left by a
+/// backup that was interrupted; its directory is read and its chunks are used. A pack that index objects name but
+/// that is missing, or not of the size that its entries add up to, is forgotten: its chunks are stored anew when
+/// they come by, and the snapshots that miss them are whole again.
+public struct WriterIndex: Sendable {
+    /// All chunks.
+    public let chunks: ChunkIndex
+    /// Packs that were left by an interrupted backup; the next index object names them.
+    public let adopted: [PackContents]
+    /// Packs that are named but missing or of the wrong size: damage that `check` reports and a person should hear
+    /// of.
+    public let missing: [RandomID]
+
+    /// Reads the index objects of `repository`, lists its packs, and reads the directories of those that no index
+    /// object names.
+    ///
+    /// A leftover whose directory does not open is left alone: `check` reports it.
+    public static func load(_ repository: Repository) throws -> WriterIndex {
+        var chunks = ChunkIndex()
+        var sizes = try readIndexes(of: repository, into: chunks, without: [])
+        var leftovers: [RandomID] = []
+        // Listed after the index objects were read: a pack that another writer puts meanwhile is a leftover, never
+        // missing.
+        try repository.store.list(prefix: ObjectKind.chunk.folder) { info in
+            guard let id = Names.id(of: info.name, kind: .chunk) else { return }
+            guard let size = sizes.removeValue(forKey: id) else { return leftovers.append(id) }
+            if size != info.size { sizes[id] = size }
+        }
+        let missing = Set(sizes.keys)
+        if !missing.isEmpty {
+            // Read again and not only removed: another pack may hold a chunk of a missing one, and the index keeps
+            // one place of each.
+            chunks = ChunkIndex()
+            _ = try readIndexes(of: repository, into: chunks, without: missing)
+        }
+        var adopted: [PackContents] = []
+        for id in leftovers {
+            guard let contents = try? repository.readPackDirectory(id) else { continue }
+            chunks.insert(contents)
+            adopted.append(contents)
+        }
+        return WriterIndex(chunks: chunks, adopted: adopted, missing: missing.sorted())
+    }
+
+    private static func readIndexes(
+        of repository: Repository, into chunks: ChunkIndex, without missing: Set<RandomID>
+    ) throws -> [RandomID: Int] {
+        var sizes: [RandomID: Int] = [:]
+        let codec = repository.makeSealedObjects()
+        for id in try repository.list(.index) {
+            let index = try IndexObject(
+                try repository.readSealed(kind: .index, id: id, codec: codec),
+                object: Names.text(.index, id))
+            for pack in index.packs where !missing.contains(pack.identity.id) {
+                sizes[pack.identity.id] = pack.objectSize
+                chunks.insert(pack)
+            }
+        }
+        return sizes
+    }
+}
