@@ -1,3 +1,4 @@
+public import BSON
 public import Bytes
 
 /// What a backup did: the result that `cairn backup` prints, in text and as JSON.
@@ -7,7 +8,7 @@ public struct BackupReport: Sendable {
     /// `full` or `incremental`.
     public var kind: String
     /// The cluster time at which the snapshot is exact (or, for a standalone server, the time of the end).
-    public var at: (t: UInt32, i: UInt32)
+    public var at: Timestamp
     /// The snapshot this one builds on, if any.
     public var parent: RandomID?
     /// The words the snapshot carries.
@@ -29,7 +30,7 @@ public struct BackupReport: Sendable {
 
     /// A report of everything that a backup tells.
     public init(
-        id: RandomID, kind: String, at: (t: UInt32, i: UInt32), parent: RandomID?, tags: [String], namespaces: Int,
+        id: RandomID, kind: String, at: Timestamp, parent: RandomID?, tags: [String], namespaces: Int,
         documents: Int, rawBytes: Int, addedBytes: Int, seconds: Double, warnings: [String], needsPerson: Bool
     ) {
         self.id = id

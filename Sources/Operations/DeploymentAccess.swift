@@ -34,4 +34,12 @@ public struct DeploymentAccess: Sendable, CustomStringConvertible {
         let place = rest[placeStart..<(optionsStart ?? rest.endIndex)]
         return "\(scheme)://\(credentialsEnd == nil ? "" : "***@")\(place)\(optionsStart == nil ? "" : "?…")"
     }
+
+    /// Whether a connection string carries a password in its user information.
+    public static func holdsPassword(_ uri: String) -> Bool {
+        guard let at = uri.lastIndex(of: "@"), let slashes = uri.firstRange(of: "://"), slashes.upperBound < at else {
+            return false
+        }
+        return uri[slashes.upperBound..<at].contains(":")
+    }
 }

@@ -1,3 +1,4 @@
+public import BSON
 public import Bytes
 
 /// What a restore did, or with `--dry-run` would do: the result that `cairn restore` prints.
@@ -60,7 +61,7 @@ public struct RestoreReport: Sendable {
     /// The snapshot that was restored.
     public var snapshot: RandomID
     /// The cluster time of the data.
-    public var at: (t: UInt32, i: UInt32)
+    public var at: Timestamp
     /// Whether this only says what would be done.
     public var dryRun: Bool
     /// Per namespace, sorted by the name in the target.
@@ -83,7 +84,7 @@ public struct RestoreReport: Sendable {
     public var warnings: [String]
 
     /// A report with nothing done yet.
-    public init(snapshot: RandomID, at: (t: UInt32, i: UInt32), dryRun: Bool) {
+    public init(snapshot: RandomID, at: Timestamp, dryRun: Bool) {
         self.snapshot = snapshot
         self.at = at
         self.dryRun = dryRun

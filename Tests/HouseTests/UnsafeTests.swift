@@ -33,6 +33,7 @@ import Testing
         Exception(path: "Sources/Bytes/Synchronization+Condition.swift", reason: "pthread mutex and condition"),
         Exception(path: "Sources/Bytes/Zstd.swift", reason: "contexts of libzstd"),
         Exception(path: "Sources/ObjectStore/LinuxFileSystem.swift", reason: "the system calls of the local store"),
+        Exception(path: "Sources/cairn/Terminal/System.swift", reason: "the system calls of the command line"),
         Exception(path: "Tests/BSONTests/GuardedMemory.swift", reason: "mmap of pages that must not be touched"),
         Exception(path: "Tests/HouseTests/SourceTree.swift", reason: "directory walk through the C library"),
         Exception(path: "Tests/TestSupport/Server/", reason: "processes, sockets and folders through the C library"),

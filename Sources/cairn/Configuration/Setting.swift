@@ -1,0 +1,87 @@
+/// Everything that a flag, an environment variable or the configuration file can set, by its path in the file.
+///
+/// One list, so that the three ways cannot drift apart: `backup.level` is `--level`, `CAIRN_BACKUP_LEVEL`, and
+/// `level:` below `backup:`.
+enum Setting: String, CaseIterable {
+    case repository
+    case uri
+    case uriFile = "uri-file"
+    case passphraseFile = "passphrase-file"
+    case keyFile = "key-file"
+    case readPreference = "read-preference"
+    case serverTimeout = "server-timeout"
+    case backupLevel = "backup.level"
+    case backupScanOrder = "backup.scan-order"
+    case backupReaders = "backup.readers"
+    case backupWorkers = "backup.workers"
+    case backupInclude = "backup.ns-include"
+    case backupExclude = "backup.ns-exclude"
+    case backupTags = "backup.tags"
+    case restoreWorkers = "restore.workers"
+    case restoreWriteConcern = "restore.write-concern"
+
+    /// What the file may hold there.
+    enum Kind {
+        /// One text or number.
+        case scalar
+        /// The path of a file or directory; in the file, relative to the folder that the file is in.
+        case path
+        /// A list of texts; the environment cannot set it, because names may hold any separator.
+        case list
+    }
+
+    /// The kind of the value.
+    var kind: Kind {
+        switch self {
+        case .repository, .uriFile, .passphraseFile, .keyFile: .path
+        case .backupInclude, .backupExclude, .backupTags: .list
+        default: .scalar
+        }
+    }
+
+    /// The environment variable, nil for lists.
+    var variable: String? {
+        guard kind != .list else { return nil }
+        return "CAIRN_" + rawValue.map { $0 == "-" || $0 == "." ? "_" : $0.uppercased() }.joined()
+    }
+
+    /// The section of the file, nil at its top.
+    var section: String? { rawValue.split(separator: ".").count == 2 ? String(rawValue.prefix { $0 != "." }) : nil }
+
+    /// The key inside the section.
+    var key: String { String(rawValue.split(separator: ".").last!) }
+}
+
+/// A value with the place it came from, for messages.
+struct SettingValue {
+    /// Where a value came from; a higher rank wins.
+    enum Origin {
+        case file(path: String, line: Int)
+        case environment(variable: String)
+        case flag(String)
+    }
+
+    var texts: [String]
+    var origin: Origin
+
+    /// The first text.
+    var text: String { texts.first ?? "" }
+
+    /// 0 for the file, 1 for the environment, 2 for a flag.
+    var rank: Int {
+        switch origin {
+        case .file: 0
+        case .environment: 1
+        case .flag: 2
+        }
+    }
+
+    /// The place as messages name it.
+    var place: String {
+        switch origin {
+        case .file(let path, let line): "\(path):\(line)"
+        case .environment(let variable): variable
+        case .flag(let name): name
+        }
+    }
+}

@@ -1,0 +1,75 @@
+internal import ArgumentParser
+
+/// The options that every verb knows.
+struct GlobalOptions: ParsableArguments {
+    @Option(name: [.customShort("r"), .long], help: "The repository's directory. (CAIRN_REPOSITORY)")
+    var repository: String?
+
+    @Option(help: "Read settings from this YAML file. (CAIRN_CONFIG)")
+    var config: String?
+
+    @Option(help: "File that holds the passphrase. (CAIRN_PASSPHRASE_FILE)")
+    var passphraseFile: String?
+
+    @Option(help: "File that holds the 32-byte key. (CAIRN_KEY_FILE)")
+    var keyFile: String?
+
+    @Flag(help: "Write the result as one JSON document, progress and errors as JSON lines.")
+    var json = false
+
+    @Flag(name: [.customShort("q"), .long], help: "No progress, and only warnings and errors.")
+    var quiet = false
+
+    @Flag(name: [.customShort("v"), .long], help: "Say more about what is done.")
+    var verbose = false
+
+    /// What these flags set.
+    var settings: [Setting: SettingValue] {
+        var flags = FlagSettings()
+        flags.set(.repository, repository)
+        flags.set(.passphraseFile, passphraseFile)
+        flags.set(.keyFile, keyFile)
+        return flags.values
+    }
+}
+
+/// Collects the flags that were given, with their names for messages.
+struct FlagSettings {
+    private(set) var values: [Setting: SettingValue] = [:]
+
+    /// Notes a flag with one value, unless it was not given.
+    mutating func set(_ setting: Setting, _ text: String?, name: String? = nil) {
+        guard let text else { return }
+        values[setting] = SettingValue(texts: [text], origin: .flag("--\(name ?? setting.key)"))
+    }
+
+    /// Notes a flag that may be repeated, unless it was not given.
+    mutating func set(_ setting: Setting, _ texts: [String], name: String? = nil) {
+        guard !texts.isEmpty else { return }
+        values[setting] = SettingValue(texts: texts, origin: .flag("--\(name ?? setting.key)"))
+    }
+}
+
+/// The options of verbs that talk to a server.
+struct ServerOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Connection string of the server. (CAIRN_URI)",
+            discussion: "A password in it is visible to other users of the machine; prefer CAIRN_URI or --uri-file."))
+    var uri: String?
+
+    @Option(help: "File that holds the connection string. (CAIRN_URI_FILE)")
+    var uriFile: String?
+
+    @Option(help: "Seconds to wait for a usable server, 1 to 3600; default 30. (CAIRN_SERVER_TIMEOUT)")
+    var serverTimeout: String?
+
+    /// What these flags set.
+    var settings: [Setting: SettingValue] {
+        var flags = FlagSettings()
+        flags.set(.uri, uri)
+        flags.set(.uriFile, uriFile)
+        flags.set(.serverTimeout, serverTimeout)
+        return flags.values
+    }
+}

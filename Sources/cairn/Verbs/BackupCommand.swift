@@ -1,0 +1,116 @@
+internal import ArgumentParser
+internal import Bytes
+internal import Operations
+
+/// `cairn backup`: its kinds are subcommands, `full` when none is named.
+struct BackupCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backup", abstract: "Take a snapshot of a deployment.",
+        discussion: """
+            Example:
+              cairn backup --uri mongodb://db.example.org/?replicaSet=rs0 --tag nightly
+            """,
+        subcommands: [FullBackupCommand.self], defaultSubcommand: FullBackupCommand.self)
+}
+
+/// `cairn backup full`.
+struct FullBackupCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "full", abstract: "Read every selected collection and take a snapshot of them at one time.",
+        discussion: """
+            Documents that the repository holds already are not stored again. An interrupted backup leaves no \
+            snapshot, and the next one reuses what it had stored.
+
+            Example:
+              cairn backup full --uri mongodb://db.example.org/?replicaSet=rs0 --ns-exclude 'scratch.*'
+            """)
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup var server: ServerOptions
+
+    @Option(help: "zstd level: 1 to 19, fast, default or max; default 3. (CAIRN_BACKUP_LEVEL)")
+    var level: String?
+
+    @Option(help: "Take only namespaces that match (db.*, db.coll, *); may be repeated.")
+    var nsInclude: [String] = []
+
+    @Option(help: "Leave out namespaces that match; may be repeated, wins over --ns-include.")
+    var nsExclude: [String] = []
+
+    @Option(help: "A word that the snapshot carries; may be repeated.")
+    var tag: [String] = []
+
+    @Option(
+        help: """
+            Which node to read from: primary, primaryPreferred, secondary, secondaryPreferred (default) or nearest. \
+            (CAIRN_READ_PREFERENCE)
+            """)
+    var readPreference: String?
+
+    @Option(
+        help: """
+            natural (default, cheapest for the server) or id (the same on every node). (CAIRN_BACKUP_SCAN_ORDER)
+            """)
+    var scanOrder: String?
+
+    @Option(help: "Threads that read from the server, 1 to 64. (CAIRN_BACKUP_READERS)")
+    var readers: String?
+
+    @Option(help: "Threads that compress and encrypt, 1 to 256. (CAIRN_BACKUP_WORKERS)")
+    var workers: String?
+
+    @Flag(help: "Back a standalone server up although it has no cluster time: not exact at one point in time.")
+    var allowStandalone = false
+
+    var settings: [Setting: SettingValue] {
+        var flags = FlagSettings()
+        flags.set(.backupLevel, level)
+        flags.set(.backupInclude, nsInclude)
+        flags.set(.backupExclude, nsExclude)
+        flags.set(.backupTags, tag, name: "tag")
+        flags.set(.readPreference, readPreference)
+        flags.set(.backupScanOrder, scanOrder)
+        flags.set(.backupReaders, readers)
+        flags.set(.backupWorkers, workers)
+        return flags.values.merging(server.settings) { own, _ in own }
+    }
+
+    func run(_ session: Session) throws -> ExitStatus {
+        let options = try options(session)
+        let report = try session.runJob { progress, cancellation in
+            try FullBackup(options: options, progress: progress, cancellation: cancellation).run()
+        }
+        report.warnings.forEach(session.warn)
+        try session.emit(SnapshotText.saved(report), json: SnapshotText.json(report))
+        return report.needsPerson ? .warning : .done
+    }
+
+    private func options(_ session: Session) throws -> FullBackup.Options {
+        let configuration = session.configuration
+        let source = try session.deployment()
+        let level = try configuration.level()
+        let order = try configuration.choice(.backupScanOrder, of: FullBackup.ScanOrder.allCases.map(\.rawValue))
+        let readers = try configuration.integer(.backupReaders, in: 1...64)
+        let workers = try configuration.integer(.backupWorkers, in: 1...256)
+        let tags = configuration.list(.backupTags)
+        try tags.forEach(FullBackupCommand.checkTag)
+        // Last, because it may ask for a passphrase: a mistake in an option should show before that.
+        var options = FullBackup.Options(repository: try session.repositoryAccess(), source: source)
+        options.level = level
+        options.include = configuration.list(.backupInclude)
+        options.exclude = configuration.list(.backupExclude)
+        options.tags = tags
+        options.scanOrder = order.flatMap(FullBackup.ScanOrder.init) ?? .natural
+        options.readers = readers ?? 0
+        options.workers = workers ?? 0
+        options.allowStandalone = allowStandalone
+        return options
+    }
+
+    private static func checkTag(_ tag: String) throws {
+        let printable = tag.unicodeScalars.allSatisfy { $0.value > 0x20 && $0 != "," && $0.value != 0x7F }
+        guard !tag.isEmpty, tag.utf8.count <= 128, printable else {
+            throw CairnError(.usage, "a tag is a word of at most 128 bytes without blanks and commas", object: tag)
+        }
+    }
+}
