@@ -1,6 +1,7 @@
 public import Bytes
 
-/// Reading fields of owned documents. A lookup walks the document: for metadata of a few dozen fields that beats any table.
+/// Reading fields of owned documents. A lookup walks the document: for metadata of a few dozen fields that beats any
+/// table.
 extension BSONDocument {
     /// The value of the first field of that name, copied; nil when there is none. Ill-formed UTF-8 in text is repaired.
     public subscript(name: String) -> BSONValue? {

@@ -2,8 +2,9 @@ public import Bytes
 
 /// A BSON document that owns its bytes: for commands, replies, metadata and configuration.
 ///
-/// Invariant: the bytes passed `BSONValidator` in `.server` strictness, or were built by `DocumentBuilder`. So reading one never fails, except
-/// that a caller can miss a field or find another type. Equality is that of the bytes: field order and number types count.
+/// Invariant: the bytes passed `BSONValidator` in `.server` strictness, or were built by `DocumentBuilder`. So
+/// reading one never fails, except that a caller can miss a field or find another type. Equality is that of the
+/// bytes: field order and number types count.
 public struct BSONDocument: Hashable, Sendable {
     /// The whole document: int32 length, elements, zero.
     public let bytes: [UInt8]

@@ -1,6 +1,7 @@
 import Bytes
 
-/// A BSON number of any type, compared by exact value as the server does: 2^53 + 1 as int64 is greater than 2^53 as double.
+/// A BSON number of any type, compared by exact value as the server does: 2^53 + 1 as int64 is greater than 2^53 as
+/// double.
 enum BSONNumber {
     /// int32 and int64.
     case integer(Int64)
@@ -72,7 +73,8 @@ struct Decimal128 {
     /// The power of ten of a finite number.
     var exponent: Int { Int(bits >> 113 & 0x3FFF) - Decimal128.bias }
 
-    /// The significand of a finite number, below 10^34. The encoding with an implied leading 0b100 always exceeds it, so it is zero.
+    /// The significand of a finite number, below 10^34. The encoding with an implied leading 0b100 always exceeds it,
+    /// so it is zero.
     var coefficient: UInt128 {
         guard bits >> 125 & 3 != 3 else { return 0 }
         let value = bits & (UInt128(1) << 113 - 1)

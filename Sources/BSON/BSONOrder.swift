@@ -2,9 +2,10 @@ public import Bytes
 
 /// The server's order of values of all types: the order of an `_id` index without collation.
 ///
-/// Types fall into brackets (`BSONType.bracket`); inside a bracket the rules are those of the server's `compareElements`
-/// (src/mongo/bson/bsonelement.cpp): numbers of all types compare by exact value, strings by bytes, binaries by length, then subtype,
-/// then bytes, documents element by element (bracket, name, value), arrays likewise without names.
+/// Types fall into brackets (`BSONType.bracket`); inside a bracket the rules are those of the server's
+/// `compareElements` (src/mongo/bson/bsonelement.cpp): numbers of all types compare by exact value, strings by bytes,
+/// binaries by length, then subtype, then bytes, documents element by element (bracket, name, value), arrays likewise
+/// without names.
 public enum BSONOrder {
     /// How the left side stands to the right.
     public enum Comparison: Int8, Sendable {
@@ -26,7 +27,8 @@ public enum BSONOrder {
 
     /// Compares the values of two elements; names do not count.
     ///
-    /// - Throws: `.corrupt` when either is malformed inside, `.limit` when it is nested deeper than `BSONValidator.depthMax`.
+    /// - Throws: `.corrupt` when either is malformed inside, `.limit` when it is nested deeper than
+    ///   `BSONValidator.depthMax`.
     public static func compare(
         _ left: borrowing ElementView, _ right: borrowing ElementView
     ) throws(CairnError) -> Comparison {

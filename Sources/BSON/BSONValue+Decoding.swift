@@ -2,9 +2,11 @@ public import Bytes
 
 /// From stored bytes to owned values.
 extension BSONValue {
-    /// The value of `element`, copied. Ill-formed UTF-8 in text is repaired: keep a `BSONDocument` where exact bytes count.
+    /// The value of `element`, copied. Ill-formed UTF-8 in text is repaired: keep a `BSONDocument` where exact bytes
+    /// count.
     ///
-    /// - Throws: `.corrupt` when the value is malformed inside, which cannot be in a document that passed `BSONValidator`;
+    /// - Throws: `.corrupt` when the value is malformed inside, which cannot be in a document that passed
+    ///   `BSONValidator`;
     ///   `.limit` when it is nested deeper than `BSONValidator.depthMax`.
     public init(_ element: borrowing ElementView) throws(CairnError) {
         self = try BSONValue.decode(element, depth: BSONValidator.depthMax)

@@ -2,13 +2,14 @@ import Bytes
 
 /// The validator's loop. One of the module's few files with `unsafe`.
 ///
-/// Loads are unchecked; what makes them safe is stated where they are. The common ground: a document at `start` is entered only when all its
-/// bytes lie in the span and its last is zero (`documentCount`), and an embedded one only when it lies before its parent's final zero. So with
-/// `end` the offset of the innermost final zero, `end < count` always, and every scan for a zero byte that starts at or before `end`
-/// stops there at the latest.
+/// Loads are unchecked; what makes them safe is stated where they are. The common ground: a document at `start` is
+/// entered only when all its bytes lie in the span and its last is zero (`documentCount`), and an embedded one only
+/// when it lies before its parent's final zero. So with `end` the offset of the innermost final zero, `end < count`
+/// always, and every scan for a zero byte that starts at or before `end` stops there at the latest.
 ///
-/// Speed comes from: one load for the type and up to six bytes of the name; sizes of fixed types from a table in a register instead of a branch
-/// per type; eight bytes of text a step while it is ASCII; no call and no stored state per element.
+/// Speed comes from: one load for the type and up to six bytes of the name; sizes of fixed types from a table in a
+/// register instead of a branch per type; 32 or eight bytes of text a step while it is ASCII, an automaton otherwise;
+/// no call and no stored state per element.
 @safe
 struct BSONWalk: ~Escapable {
     /// What is wrong, and where.
@@ -26,7 +27,8 @@ struct BSONWalk: ~Escapable {
     @_lifetime(copy bytes)
     init(_ bytes: RawSpan, checksText: Bool, depthMax: Int) {
         precondition(depthMax >= 1 && depthMax <= BSONValidator.depthMax)
-        // Safe: this type cannot outlive `bytes`; the address stands for an empty span, whose `count` of 0 allows no load.
+        // Safe: this type cannot outlive `bytes`; the address stands for an empty span, whose `count` of 0 allows no
+        // load.
         unsafe base = bytes.withUnsafeBytes { unsafe $0.baseAddress ?? UnsafeRawPointer(bitPattern: 1)! }
         count = bytes.byteCount
         self.checksText = checksText
@@ -102,7 +104,8 @@ extension BSONWalk {
                 depth &-= 1
                 guard depth > 0 else { return Fault(kind: .none, offset: 0) }
                 offset = end &+ 1
-                // Safe: `depth` levels were pushed below; offsets from `start` fit, for a document's length is an Int32.
+                // Safe: `depth` levels were pushed below; offsets from `start` fit, for a document's length is an
+                // Int32.
                 end = unsafe start &+ Int(ends[depth])
                 continue
             }
@@ -193,7 +196,8 @@ extension BSONWalk {
         return value &+ 4 &+ size
     }
 
-    /// The end of a value of a type that is neither fixed in size, nor a string, document or array; -1 and -2 as `stringEnd`.
+    /// The end of a value of a type that is neither fixed in size, nor a string, document or array; -1 and -2 as
+    /// `stringEnd`.
     ///
     /// - Parameter scope: The offset of the scope, still to be walked, when the value is code with scope.
     @inline(never)
@@ -259,57 +263,35 @@ extension BSONWalk {
             at &+= 8
         }
         guard at < end else { return true }
-        // The last 1 to 7 bytes as the upper bytes of a word that ends with them: where 8 bytes stand before `end`, which holds
-        // for every string in a document (its length prefix, name and type come before).
+        // The last 1 to 7 bytes as the upper bytes of a word that ends with them: where 8 bytes stand before `end`,
+        // which holds for every string in a document (its length prefix, name and type come before).
         guard end >= 8 else { return isMultibyteText(at, end) }
         let tail = word64(end &- 8) >> (UInt64(8 &- (end &- at)) &* 8)
         return tail & Self.highBits == 0 || isMultibyteText(at, end)
     }
 
-    /// Scalar by scalar, with eight bytes a step where they are ASCII.
+    /// Eight bytes a step: skipped while they are ASCII, otherwise through the automaton, whose time does not depend
+    /// on them.
     @inline(never)
     private func isMultibyteText(_ from: Int, _ end: Int) -> Bool {
+        let entries = UTF8Automaton.table
+        let table = entries.span
+        var state = UTF8Automaton.accept
         var at = from
-        while at < end {
-            if at &+ 8 <= end, word64(at) & Self.highBits == 0 {
-                at &+= 8
-                continue
+        while at &+ 8 <= end {
+            var word = word64(at)
+            at &+= 8
+            if word & Self.highBits == 0, state & 63 == UTF8Automaton.accept { continue }
+            for _ in 0..<8 {
+                state = table[Int(word & 0xFF)] &>> state
+                word >>= 8
             }
-            let size = scalarSize(at, end)
-            guard size > 0 else { return false }
-            at &+= size
+            if state & 63 == UTF8Automaton.reject { return false }
         }
-        return true
-    }
-
-    /// The size of the scalar at `at`, or 0 when it is ill-formed. The patterns test lead and continuation bytes of a little-endian
-    /// word at once; the second tests refuse overlong forms, surrogates, and what is above U+10FFFF.
-    @inline(__always)
-    private func scalarSize(_ at: Int, _ end: Int) -> Int {
-        let word = scalarWord(at, end)
-        if word & 0x80 == 0 { return 1 }
-        if word & 0xC0E0 == 0x80C0 { return word & 0x1E != 0 ? 2 : 0 }
-        if word & 0xC0_C0F0 == 0x80_80E0 {
-            let lead = word & 0x200F
-            return lead != 0 && lead != 0x200D ? 3 : 0
+        while at < end {
+            state = table[Int(byte(at))] &>> state
+            at &+= 1
         }
-        if word & 0xC0C0_C0F8 == 0x8080_80F0 {
-            let lead = word & 0x3007
-            return lead != 0 && (word & 0x04 == 0 || word & 0x3003 == 0) ? 4 : 0
-        }
-        return 0
-    }
-
-    /// Four bytes from `at`, zeros from `end` on, so that no scalar can reach past the text.
-    @inline(__always)
-    private func scalarWord(_ at: Int, _ end: Int) -> UInt32 {
-        if at &+ 4 <= end { return word32(at) }
-        var word: UInt32 = 0
-        var index = end &- 1
-        while index >= at {
-            word = word << 8 | UInt32(byte(index))
-            index &-= 1
-        }
-        return word
+        return state & 63 == UTF8Automaton.accept
     }
 }

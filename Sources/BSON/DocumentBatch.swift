@@ -2,8 +2,8 @@ public import Bytes
 
 /// Walking many documents at once, the data path's hot loop: no allocation, copy or closure a document.
 ///
-/// Both iterators check that each document's length lies inside and that it ends in zero, nothing more: what is inside is the business of
-/// `DocumentIdentity` and `BSONValidator`.
+/// Both iterators check that each document's length lies inside and that it ends in zero, nothing more: what is
+/// inside is the business of `DocumentIdentity` and `BSONValidator`.
 public enum DocumentBatch {
     /// The documents of a BSON array of documents, such as `cursor.firstBatch` of a reply. Its keys are skipped unread.
     ///

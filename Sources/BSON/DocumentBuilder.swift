@@ -2,8 +2,8 @@ public import Bytes
 
 /// Builds one BSON document, field after field, in its own array.
 ///
-/// Nested documents are opened and closed in place (`open`/`close`, or `appendDocument` with a closure), never built apart and copied.
-/// Traps on our bugs: a name or C string with a zero byte, `finish` with a document still open.
+/// Nested documents are opened and closed in place (`open`/`close`, or `appendDocument` with a closure), never built
+/// apart and copied. Traps on our bugs: a name or C string with a zero byte, `finish` with a document still open.
 public struct DocumentBuilder {
     /// What is built so far; lengths of open documents are filled in when they are closed.
     private var bytes: [UInt8]

@@ -8,16 +8,17 @@ public import Bytes
 ///     | type | 5F 69 64 00 | value as stored  |
 ///     +------+-------------+------------------+
 ///
-/// The name is the same in all of them, so comparing identity bytes compares type and value. Framed by a length and a zero they are the
-/// document `{_id: value}` (`document(of:)`), which is how a leaf stores them.
+/// The name is the same in all of them, so comparing identity bytes compares type and value. Framed by a length and a
+/// zero they are the document `{_id: value}` (`document(of:)`), which is how a leaf stores them.
 public enum DocumentIdentity {
     /// `_id` and its zero, as a little-endian number.
     @usableFromInline static let nameWord: UInt32 = 0x0064_695F
 
     /// The first top-level element named `_id`, wherever it stands; an empty span when there is none.
     ///
-    /// Servers and drivers put `_id` first, so the first element is tried alone before the document is walked. Documents of capped
-    /// collections made without an `_id` index, of views and of the oplog may have it elsewhere or not at all.
+    /// Servers and drivers put `_id` first, so the first element is tried alone before the document is walked.
+    /// Documents of capped collections made without an `_id` index, of views and of the oplog may have it elsewhere
+    /// or not at all.
     ///
     /// - Throws: `.corrupt` when the document's framing or an element up to the `_id` is malformed.
     @inlinable

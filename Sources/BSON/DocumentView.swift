@@ -2,7 +2,8 @@ public import Bytes
 
 /// A BSON document or array, borrowed, with its framing checked: the stated length is the span's, and it ends in zero.
 ///
-/// What is between is checked element by element while it is walked: a malformed element is thrown, never read past the end.
+/// What is between is checked element by element while it is walked: a malformed element is thrown, never read past
+/// the end.
 public struct DocumentView: ~Escapable {
     /// The whole document, its length and final zero included.
     public let bytes: RawSpan

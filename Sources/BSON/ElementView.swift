@@ -7,8 +7,8 @@ import Bytes
 ///     +------+----------+---+-------------+
 ///     0      1              valueOffset
 ///
-/// The bounds are checked when the view is made. Typed accessors return nil when the element has another type or its value is malformed
-/// inside, so they never trap on bytes that nobody validated.
+/// The bounds are checked when the view is made. Typed accessors return nil when the element has another type or its
+/// value is malformed inside, so they never trap on bytes that nobody validated.
 public struct ElementView: ~Escapable {
     /// The whole element: type byte, name with its zero, value.
     public let bytes: RawSpan

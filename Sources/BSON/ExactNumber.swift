@@ -1,4 +1,5 @@
-/// A number as sign, significand and powers of two and ten: what all BSON numbers are exactly, and so can be compared without rounding.
+/// A number as sign, significand and powers of two and ten: what all BSON numbers are exactly, and so can be compared
+/// without rounding.
 ///
 /// Slow on purpose: only comparisons with a decimal128 come here.
 struct ExactNumber {

@@ -2,7 +2,8 @@ public import Bytes
 
 /// Cold factories of the errors for bytes that are not BSON: kept out of line so that hot loops stay small.
 ///
-/// `offset` counts from the start of the span that the failing operation was given; callers that know the object add its name.
+/// `offset` counts from the start of the span that the failing operation was given; callers that know the object add
+/// its name.
 @usableFromInline
 enum Malformed {
     @inline(never)

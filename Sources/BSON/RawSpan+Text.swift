@@ -1,6 +1,7 @@
 public import Bytes
 
-/// Text out of borrowed bytes and back. One of the module's few files with `unsafe`: pointers live only inside each function.
+/// Text out of borrowed bytes and back. One of the module's few files with `unsafe`: pointers live only inside each
+/// function.
 extension RawSpan {
     /// Whether the bytes are those of `text`.
     @inlinable

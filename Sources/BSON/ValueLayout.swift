@@ -2,10 +2,12 @@ public import Bytes
 
 /// How many bytes the value of an element takes: the one place that knows the layout of every type for walking.
 ///
-/// Walking needs only the size; what is inside a value is checked by `BSONValidator`, or by the typed accessors when they read it.
+/// Walking needs only the size; what is inside a value is checked by `BSONValidator`, or by the typed accessors when
+/// they read it.
 @usableFromInline
 enum ValueLayout {
-    /// The count of value bytes at `offset`, or -1 when the type is unknown or the value does not end at or before `end`.
+    /// The count of value bytes at `offset`, or -1 when the type is unknown or the value does not end at or before
+    /// `end`.
     ///
     /// - Precondition: `0 <= offset <= end <= bytes.byteCount`.
     @inlinable

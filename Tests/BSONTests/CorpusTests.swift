@@ -51,14 +51,14 @@ struct CorpusTests {
         let corpus = try CorpusTests.load(file)
         for valid in corpus.valid ?? [] {
             let bytes = try CorpusTests.bytes(valid.canonical_bson)
-            try BSONValidator.validate(bytes.rawSpan)
+            try BSONValidator.validate(bytes.rawSpan, strictness: .specification)
             try BSONValidator.validate(bytes.rawSpan, strictness: .server)
             let document = try BSONDocument(validating: bytes)
             let rebuilt = BSONDocument(document.fields.map { ($0.name, $0.value) })
             #expect(rebuilt.bytes == bytes, "\(file.lastPathComponent): \(valid.description)")
             if let degenerate = valid.degenerate_bson {
                 let bytes = try CorpusTests.bytes(degenerate)
-                try BSONValidator.validate(bytes.rawSpan)
+                try BSONValidator.validate(bytes.rawSpan, strictness: .specification)
                 #expect(try BSONDocument(validating: bytes).bytes == bytes, "stored as it came")
             }
             let type = try #require(UInt8(corpus.bson_type.dropFirst(2), radix: 16))
@@ -74,7 +74,7 @@ struct CorpusTests {
         for invalid in try CorpusTests.load(file).decodeErrors ?? [] {
             let bytes = try CorpusTests.bytes(invalid.bson)
             #expect(throws: CairnError.self, "\(file.lastPathComponent): \(invalid.description)") {
-                try BSONValidator.validate(bytes.rawSpan)
+                try BSONValidator.validate(bytes.rawSpan, strictness: .specification)
             }
             let stored = CorpusTests.storedByServers.contains(invalid.description)
             #expect(
@@ -86,7 +86,7 @@ struct CorpusTests {
     @Test func realDumpsAreValid() throws {
         for file in SharedData.files(in: "data/dump", suffix: ".bson") {
             let bytes = try SharedData.bytes(of: file)
-            let documents = try BSONValidator.validateDocuments(inChunk: bytes.rawSpan)
+            let documents = try BSONValidator.validateDocuments(inChunk: bytes.rawSpan, strictness: .specification)
             #expect(documents > 100, "\(file.lastPathComponent)")
         }
     }

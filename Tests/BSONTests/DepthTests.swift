@@ -26,8 +26,10 @@ import Testing
             }
             #expect(error.code == .limit && error.message.contains("256"))
         }
-        try BSONValidator.validate(nested(3, type).rawSpan, depthMax: 3)
-        #expect(throws: CairnError.self) { try BSONValidator.validate(nested(4, type).rawSpan, depthMax: 3) }
+        try BSONValidator.validate(nested(3, type).rawSpan, strictness: .specification, depthMax: 3)
+        #expect(throws: CairnError.self) {
+            try BSONValidator.validate(nested(4, type).rawSpan, strictness: .specification, depthMax: 3)
+        }
     }
 
     @Test func theDeepestDocumentIsReadComparedAndRebuilt() throws {
@@ -50,15 +52,17 @@ import Testing
             let length = bytes.count - 8 * level
             for index in 0..<4 { bytes[7 * level + index] = UInt8(truncatingIfNeeded: length >> (8 * index)) }
         }
-        #expect(throws: CairnError.self) { try BSONValidator.validate(bytes.rawSpan) }
+        #expect(throws: CairnError.self) { try BSONValidator.validate(bytes.rawSpan, strictness: .specification) }
         #expect(throws: CairnError.self) { try BSONDocument(validating: bytes) }
     }
 
     @Test func scopesCountAsLevels() throws {
         var document: BSONDocument = [:]
         for _ in 1..<BSONValidator.depthMax { document = ["c": .codeWithScope("f", document)] }
-        try BSONValidator.validate(document.bytes.rawSpan)
+        try BSONValidator.validate(document.bytes.rawSpan, strictness: .specification)
         let deeper: BSONDocument = ["c": .codeWithScope("f", document)]
-        #expect(throws: CairnError.self) { try BSONValidator.validate(deeper.bytes.rawSpan) }
+        #expect(throws: CairnError.self) {
+            try BSONValidator.validate(deeper.bytes.rawSpan, strictness: .specification)
+        }
     }
 }

@@ -1,6 +1,7 @@
 import Glibc
 
-/// Memory between two pages that cannot be touched: a load one byte outside ends the test run, where an array would let it pass.
+/// Memory between two pages that cannot be touched: a load one byte outside ends the test run, where an array would
+/// let it pass.
 @safe
 final class GuardedMemory {
     private let pages: UnsafeMutableRawPointer

@@ -1,7 +1,7 @@
 /// Documents in the order in which a mongod 6.0.5 answered `find().sort({_id: 1})`, in hexadecimal.
 ///
-/// All types but those that no server takes as `_id` (array, regex, undefined); numbers chosen at the edges of int32, int64, double and
-/// decimal128, where comparing in any one of these types would go wrong. No two are equal.
+/// All types but those that no server takes as `_id` (array, regex, undefined); numbers chosen at the edges of int32,
+/// int64, double and decimal128, where comparing in any one of these types would go wrong. No two are equal.
 enum ServerOrder {
     static let documents = """
         0a000000ff5f69640000

@@ -1,7 +1,8 @@
 public import BSON
 import Bytes
 
-/// Makes random BSON from a seed: values of every type, odd names, deep and wide nesting, and ordinary documents as applications store them.
+/// Makes random BSON from a seed: values of every type, odd names, deep and wide nesting, and ordinary documents as
+/// applications store them.
 public struct RandomDocuments {
     /// Where all choices come from.
     public var random: SeededGenerator
@@ -20,7 +21,8 @@ public struct RandomDocuments {
         "the quick brown fox jumps over the lazy dog",
     ]
 
-    /// Anything, in any order, with any names, `_id` included now and then; at most `depth` levels below the document itself.
+    /// Anything, in any order, with any names, `_id` included now and then; at most `depth` levels below the document
+    /// itself.
     public mutating func document(depth: Int = 4, fieldsMax: Int = 8) -> BSONDocument {
         var fields: [(String, BSONValue)] = []
         for _ in 0..<random.integer(0..<(fieldsMax + 1)) { fields.append((name(), value(depth: depth))) }

@@ -2,7 +2,8 @@ public import Foundation
 
 /// The folder of real data that some checkouts have beside them: `../shared`, or where `CAIRN_SHARED` points.
 ///
-/// Tests that use it are marked `.enabled(if: SharedData.isPresent, SharedData.absence)`, so that a run without it says so.
+/// Tests that use it are marked `.enabled(if: SharedData.isPresent, SharedData.absence)`, so that a run without it
+/// says so.
 public enum SharedData {
     /// The folder, or nil where there is none.
     public static let root: URL? = {
