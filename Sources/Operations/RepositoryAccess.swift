@@ -1,4 +1,6 @@
 public import Archive
+internal import Bytes
+internal import ObjectStore
 
 /// A repository as the user named it: where it is, and what opens it.
 public struct RepositoryAccess: Sendable {
@@ -11,5 +13,18 @@ public struct RepositoryAccess: Sendable {
     public init(location: String, key: KeySource) {
         self.location = location
         self.key = key
+    }
+
+    /// Opens the repository.
+    ///
+    /// - Throws: `.noRepository`, `.wrongKey`, `.unsupportedFormat`, `.corrupt`, `.io`.
+    public func open() throws -> Repository {
+        try Repository.open(store: try LocalStore.open(path: location), key: key)
+    }
+
+    /// Throws `.noRepository`, `.unsupportedFormat` or `.corrupt` without a key: so that nobody is asked for a passphrase
+    /// that would not help.
+    public static func probe(location: String) throws {
+        _ = try Repository.peek(store: try LocalStore.open(path: location))
     }
 }

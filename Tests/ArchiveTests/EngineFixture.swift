@@ -65,7 +65,7 @@ enum Engine {
                 CatalogueEntry(
                     database: String(parts[0]), collection: String(parts[1]), kind: .collection,
                     uuid: [UInt8](repeating: 1, count: 16), options: [:], indexes: [], documents: documents,
-                    rawBytes: rawBytes, ranges: [], leafCount: list.count, leaves: try list.finish()))
+                    rawBytes: rawBytes, plan: nil, leafCount: list.count, leaves: try list.finish()))
             totals.namespaces += 1
             totals.documents += documents
             totals.rawBytes += rawBytes

@@ -12,7 +12,7 @@ public import Bytes
 /// indexes   array of documents  as listIndexes gave them, verbatim
 /// documents int64
 /// rawBytes  int64
-/// ranges    array of documents  where the scan ranges began; {} stands for the start
+/// plan      document            how the scan cut the collection into ranges, absent for views; opaque to readers
 /// leafCount int64
 /// leaves    array of documents  leaves in order, when there are at most 4
 /// lists     binary              otherwise: ids of the leaf-list chunks in order, 32 bytes each
@@ -52,8 +52,9 @@ public struct CatalogueEntry: Hashable, Sendable {
     public var documents: Int
     /// Raw bytes in all leaves.
     public var rawBytes: Int
-    /// Where the ranges of the scan began, for the next scan to begin there again: `{}`, `{recordId: …}` or `{_id: …}`.
-    public var ranges: [BSONDocument]
+    /// How the scan cut the collection into ranges, for the next scan to cut the same ones and so make the same chunks. Its content is
+    /// the scanner's business (`ScanPlan.memory`); readers pass over it.
+    public var plan: BSONDocument?
     /// The number of leaves.
     public var leafCount: Int
     /// The leaves.
@@ -62,7 +63,7 @@ public struct CatalogueEntry: Hashable, Sendable {
     /// An entry of its parts.
     public init(
         database: String, collection: String, kind: Kind, uuid: [UInt8]?, options: BSONDocument,
-        indexes: [BSONDocument], documents: Int, rawBytes: Int, ranges: [BSONDocument], leafCount: Int, leaves: Leaves
+        indexes: [BSONDocument], documents: Int, rawBytes: Int, plan: BSONDocument?, leafCount: Int, leaves: Leaves
     ) {
         self.database = database
         self.collection = collection
@@ -72,7 +73,7 @@ public struct CatalogueEntry: Hashable, Sendable {
         self.indexes = indexes
         self.documents = documents
         self.rawBytes = rawBytes
-        self.ranges = ranges
+        self.plan = plan
         self.leafCount = leafCount
         self.leaves = leaves
     }
@@ -99,7 +100,7 @@ public struct CatalogueEntry: Hashable, Sendable {
             builder.appendDocuments("indexes", indexes)
             builder.append("documents", .count(documents))
             builder.append("rawBytes", .count(rawBytes))
-            builder.appendDocuments("ranges", ranges)
+            if let plan { builder.append("plan", document: plan.bytes.rawSpan) }
             builder.append("leafCount", .count(leafCount))
             switch leaves {
             case .inline(let leaves):
@@ -127,7 +128,7 @@ public struct CatalogueEntry: Hashable, Sendable {
         indexes = try document.require("indexes", in: object)
         documents = try document.requireCount("documents", in: object)
         rawBytes = try document.requireCount("rawBytes", in: object)
-        ranges = try document.optional("ranges", in: object) ?? []
+        plan = try document.optional("plan", in: object)
         leafCount = try document.requireCount("leafCount", in: object)
         if document.contains("lists") {
             leaves = .lists(try document.requireDigests("lists", in: object))

@@ -1,6 +1,16 @@
+internal import Archive
+internal import BSON
 internal import Bytes
+internal import Mongo
 
-/// Takes every selected collection of a deployment into one snapshot.
+/// Takes every selected collection of a deployment into one snapshot that is exact at one cluster time (design §2).
+///
+///     catalogue ── cluster time E ── catalogue again ──▶ scan every range at E ──▶ packs, index, snapshot
+///                                                          │
+///                                                          └─ E left the server's history window: again at a newer E
+///
+/// All ranges share the one time, so that the snapshot is exact without any oplog. A scan that outlasts the server's window is taken again
+/// from the start: what was stored already is found by content and only read and hashed the second time.
 public struct FullBackup: Sendable {
     /// What was asked for.
     public let options: Options
@@ -8,6 +18,9 @@ public struct FullBackup: Sendable {
     public let progress: JobProgress
     /// The flag that stops the job.
     public let cancellation: Cancellation
+
+    /// How often the whole scan is taken when its time leaves the server's window.
+    static let scansMax = 3
 
     /// Prepares the job; nothing is touched before `run`.
     public init(options: Options, progress: JobProgress, cancellation: Cancellation) {
@@ -17,7 +30,90 @@ public struct FullBackup: Sendable {
     }
 
     /// Runs the job on the calling thread and threads of its own.
+    ///
+    /// - Throws: what the repository and the server throw; `.interrupted` after `Cancellation.cancel()`. No snapshot was committed then, and
+    ///   the next backup finds the packs that were written.
     public func run() throws -> BackupReport {
-        throw CairnError(.usage, "not in this build")
+        let started = ContinuousClock.now
+        progress.begin(phase: "connect")
+        let repository = try options.repository.open()
+        let lease = try Lease.acquire(.writer, in: repository, note: "full backup")
+        defer { lease.release() }
+        let parent = try repository.snapshots().last
+        let deployment = try connect(preferring: parent)
+        let index = try WriterIndex.load(repository)
+        let readers = options.readers > 0 ? options.readers : Machine.processors
+        let workers = options.workers > 0 ? options.workers : Machine.processors
+        // A reader holds the chunk it fills; the range before may still be with the workers, but holds no buffer of the stream any more.
+        let writer = ArchiveWriter(
+            repository: repository, index: index,
+            options: WriterOptions(workers: workers, level: options.level, streams: readers))
+        do {
+            var draft = SnapshotDraft(repository: repository, deployment: deployment, parent: parent, options: options)
+            draft.warn(aboutMissing: index.missing)
+            let plans = try parent.map { try ParentPlans($0, repository, index.chunks, deployment) } ?? .none
+            let scan = try scanUntilExact(deployment, writer, readers: readers, plans, &draft)
+            progress.begin(phase: "commit")
+            let snapshot = try draft.finish(scan, writer)
+            try cancellation.check()
+            try lease.requireHeld()
+            let committed = try writer.commit(snapshot)
+            try repository.appendAudit(
+                operation: "backup full", program: Program.name, details: ["snapshot": .string(committed.id.hex)])
+            return draft.report(committed, seconds: ContinuousClock.now - started)
+        } catch {
+            writer.abort(error as? CairnError ?? CairnError(.cancelled, "the backup failed", underlying: error))
+            throw error
+        }
+    }
+
+    private func connect(preferring parent: Snapshot?) throws -> MongoDeployment {
+        var mongo = MongoOptions(access: .read)
+        mongo.readPreference = options.source.readPreference
+        mongo.allowStandalone = options.allowStandalone
+        mongo.serverSelectionTimeoutMilliseconds = options.source.serverSelectionTimeoutSeconds * 1_000
+        // Natural order repeats on the same node only, and with it the chunks of unchanged data.
+        mongo.preferredHost = parent?.source.host
+        return try MongoDeployment.connect(uri: options.source.uri, options: mongo)
+    }
+
+    /// Scans at one time; when that time leaves the window, says so and scans again at a newer one.
+    private func scanUntilExact(
+        _ deployment: MongoDeployment, _ writer: ArchiveWriter, readers: Int, _ plans: ParentPlans,
+        _ draft: inout SnapshotDraft
+    ) throws -> [CollectionScan] {
+        let filter = NamespaceFilter(include: options.include, exclude: options.exclude)
+        var tries = 1
+        while true {
+            let began = ContinuousClock.now
+            do {
+                let catalogue = try ExactCatalogue.take(deployment, filter, cancellation)
+                draft.use(catalogue)
+                let crew = ScanCrew(
+                    deployment: deployment, writer: writer, time: catalogue.time, progress: progress,
+                    cancellation: cancellation)
+                let order: Mongo.ScanOrder = options.scanOrder == .natural ? .natural : .id
+                let scan = try crew.scan(catalogue.collections, order: order, plans, readers: readers)
+                draft.warn(about: scan, in: catalogue)
+                return scan
+            } catch let error as CairnError where error.code == .snapshotTooOld || error.code == .snapshotUnavailable {
+                guard tries < FullBackup.scansMax else { throw FullBackup.tooSlow(error, tries) }
+                tries += 1
+                // What was read so far is kept, and only hashed when it comes by again.
+                try writer.flush()
+                draft.warn(
+                    "the scan's read time left the server's snapshot history after \((ContinuousClock.now - began).components.seconds) s; "
+                        + "everything was read again at a newer time")
+            }
+        }
+    }
+
+    private static func tooSlow(_ error: CairnError, _ tries: Int) -> CairnError {
+        CairnError(
+            error.code,
+            "in \(tries) scans the read time left the server's snapshot history before everything was read. Raise the server parameter "
+                + "minSnapshotHistoryWindowInSeconds above the time that a scan takes, give the backup more readers, or leave namespaces "
+                + "out. What was read is stored and will not be stored again",
+            object: error.object, underlying: error)
     }
 }

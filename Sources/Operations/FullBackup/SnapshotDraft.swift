@@ -1,0 +1,88 @@
+internal import Archive
+internal import BSON
+internal import Bytes
+internal import Mongo
+
+/// What a backup will say of itself: collected while it runs, written with its commit.
+struct SnapshotDraft {
+    private let repository: Repository
+    private let deployment: MongoDeployment
+    private let options: FullBackup.Options
+    private let parent: Snapshot?
+    private let started: Int64
+    private var time: Timestamp?
+    private var views: [CollectionInfo] = []
+    private var warnings: [String] = []
+    private var exact = true
+    private var needsPerson = false
+
+    init(repository: Repository, deployment: MongoDeployment, parent: Snapshot?, options: FullBackup.Options) {
+        self.repository = repository
+        self.deployment = deployment
+        self.parent = parent
+        self.options = options
+        started = repository.now()
+    }
+
+    /// The catalogue that the scan reads.
+    mutating func use(_ catalogue: ExactCatalogue) {
+        time = catalogue.time
+        views = catalogue.collections.filter { !$0.hasDocuments }
+        exact = catalogue.time != nil
+    }
+
+    mutating func warn(_ warning: String) { warnings.append(warning) }
+
+    mutating func warn(aboutMissing packs: [RandomID]) {
+        guard !packs.isEmpty else { return }
+        needsPerson = true
+        warn(
+            "\(packs.count) packs of the repository are missing or damaged (\(packs[0].hex) is one): what of them this backup meets is stored "
+                + "again, but earlier snapshots are incomplete until then. Run `cairn check`")
+    }
+
+    mutating func warn(about scans: [CollectionScan], in catalogue: ExactCatalogue) {
+        if catalogue.time == nil {
+            warn(
+                "the source is a standalone server: it has no cluster time, so collections were read one after the other while they could "
+                    + "change, and the snapshot is not exact at one point in time")
+        }
+        let changed = scans.filter(\.hasChanged).map(\.info.namespace.description)
+        guard !changed.isEmpty else { return }
+        exact = false
+        needsPerson = true
+        warn(
+            "this server version cannot read capped collections at a past time, and these were written to while they were read, so they "
+                + "may be newer than the snapshot's time: \(changed.joined(separator: ", "))")
+    }
+
+    /// Stores the catalogue and describes the snapshot.
+    func finish(_ scans: [CollectionScan], _ writer: ArchiveWriter) throws -> Snapshot {
+        var entries = try scans.map { try $0.finish() }
+        entries += views.map { CatalogueEntry(view: $0) }
+        entries.sort(by: CatalogueEntry.precedes)
+        let catalogue = try writer.store(documents: entries.map { $0.encode() }, type: .catalogue)
+        let server = deployment.server
+        let finished = repository.now()
+        return Snapshot(
+            id: repository.newID(), kind: .full, parent: nil,
+            at: time ?? Timestamp(t: UInt32(clamping: finished / 1_000), i: 0), started: started, finished: finished,
+            source: Snapshot.Source(
+                set: server.setName, host: server.host, serverVersion: server.version,
+                featureCompatibilityVersion: server.featureCompatibilityVersion ?? ""),
+            scanOrder: options.scanOrder == .natural ? .natural : .id, tags: options.tags, catalogue: catalogue,
+            totals: Snapshot.Totals(
+                namespaces: entries.count, documents: entries.reduce(0) { $0 + $1.documents },
+                rawBytes: entries.reduce(0) { $0 + $1.rawBytes }, chunks: 0, addedBytes: 0),
+            warnings: warnings, exact: exact)
+    }
+
+    /// What the command tells of the snapshot that was committed.
+    func report(_ snapshot: Snapshot, seconds: Duration) -> BackupReport {
+        BackupReport(
+            id: snapshot.id, kind: snapshot.kind.rawValue, at: snapshot.at, parent: snapshot.parent,
+            tags: snapshot.tags, namespaces: snapshot.totals.namespaces, documents: snapshot.totals.documents,
+            rawBytes: snapshot.totals.rawBytes, addedBytes: snapshot.totals.addedBytes, seconds: seconds / .seconds(1),
+            warnings: warnings, needsPerson: needsPerson)
+    }
+}
