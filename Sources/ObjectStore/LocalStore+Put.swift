@@ -101,6 +101,25 @@ extension LocalStore {
         throw SystemError("rename", EEXIST)
     }
 
+    /// Syncs the directories that hold the names, up to the root. The files themselves were synced before they were
+    /// linked to their names.
+    public func settle(_ names: [ObjectName]) throws {
+        var directories: Set<String> = []
+        for name in names {
+            var directory = name.parent ?? ""
+            while directories.insert(directory).inserted, !directory.isEmpty { directory = Self.parent(of: directory) }
+        }
+        do {
+            for directory in directories { try files.syncDirectory(directory) }
+        } catch {
+            throw Failure.generic(error, "cannot make the objects in \(location) durable", object: nil)
+        }
+    }
+
+    private static func parent(of path: String) -> String {
+        path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[..<$0]) } ?? ""
+    }
+
     /// Makes a directory and those above it unless they are known to be there, and to be there after a power cut.
     ///
     /// A directory that exists may have been made by another process an instant ago and not be synced yet. So the first
@@ -108,7 +127,7 @@ extension LocalStore {
     /// which keeps the 256 directories of packs at one sync for each process, not one each.
     private func prepareDirectory(_ path: String) throws(SystemError) {
         if state.withLock({ $0.durableDirectories.contains(path) }) { return }
-        let parent = path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[..<$0]) } ?? ""
+        let parent = Self.parent(of: path)
         try prepareDirectory(parent)
         do {
             try files.makeDirectory(path)

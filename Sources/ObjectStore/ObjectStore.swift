@@ -63,4 +63,16 @@ public protocol ObjectStore: Sendable {
 
     /// Removes an object, durably. Absent is fine.
     func delete(_ name: ObjectName) throws
+
+    /// Makes sure that objects that were listed or read survive a power cut.
+    ///
+    /// `put` does so for its own objects before it returns. But another writer's put may be seen before it returns, and
+    /// a process that died inside it never comes to its end. Whoever is about to refer to objects of others asks this
+    /// first. Stores that show an object only once it is durable have nothing to do, which is the default.
+    func settle(_ names: [ObjectName]) throws
+}
+
+extension ObjectStore {
+    /// Nothing to do.
+    public func settle(_ names: [ObjectName]) throws {}
 }

@@ -130,6 +130,11 @@ public final class RetryingStore: ObjectStore {
         try retrying { try base.delete(name) }
     }
 
+    /// As `ObjectStore` asks.
+    public func settle(_ names: [ObjectName]) throws {
+        try retrying { try base.settle(names) }
+    }
+
     private func retrying<Result>(_ body: () throws -> Result) throws -> Result {
         var failures = 0
         while true {

@@ -54,6 +54,9 @@ public final class ThrottledStore: ObjectStore {
 
     /// As `ObjectStore` asks.
     public func delete(_ name: ObjectName) throws { try base.delete(name) }
+
+    /// As `ObjectStore` asks.
+    public func settle(_ names: [ObjectName]) throws { try base.settle(names) }
 }
 
 /// Spaces bytes out over time: each passage moves the instant from which the next may start.

@@ -6,7 +6,7 @@ import Synchronization
 public final class FaultInjectingStore: ObjectStore {
     /// The calls that a test can decide about.
     public enum Operation: String, Sendable {
-        case put, get, getRange, stat, list, delete
+        case put, get, getRange, stat, list, delete, settle
     }
 
     /// One call, before it is made.
@@ -146,6 +146,13 @@ public final class FaultInjectingStore: ObjectStore {
     public func delete(_ name: ObjectName) throws {
         let fault = try admit(.delete, name.path)
         try base.delete(name)
+        try answer(fault)
+    }
+
+    /// As `ObjectStore` asks.
+    public func settle(_ names: [ObjectName]) throws {
+        let fault = try admit(.settle, names.first?.path ?? "")
+        try base.settle(names)
         try answer(fault)
     }
 }

@@ -14,7 +14,8 @@ public final class SimulatedDisk: FileSystem {
     public enum PowerCut: Sendable, CustomStringConvertible {
         /// All are lost: the least that may be left.
         case losingAll
-        /// All are kept: what a process that died leaves, for the kernel goes on.
+        /// None yet: what a process that died leaves, for the kernel goes on. What was not synced still is not, and a
+        /// later cut may take it.
         case losingNothing
         /// Each is lost, kept or torn by the dice.
         case random(seed: UInt64)
@@ -75,12 +76,14 @@ public final class SimulatedDisk: FileSystem {
         for node in old.nodes {
             var left = Node(isDirectory: node.isDirectory, modified: node.modified)
             switch cut {
+            case .losingNothing:
+                left = node
+                left.links = 0
+                nodes.append(left)
+                continue
             case .losingAll:
                 left.names = node.lastingNames
                 left.content = node.lasting ?? []
-            case .losingNothing:
-                left.names = node.names
-                left.content = node.content
             case .random:
                 left.names = node.lastingNames
                 for change in node.changes where dice.isHeads() { left.names[change.name] = change.node }

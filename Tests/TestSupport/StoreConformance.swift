@@ -22,6 +22,7 @@ public struct StoreConformance {
         try lists(make())
         try stats(make())
         try deletes(make())
+        try settles(make())
         try keepsBigObjects(make())
         try keepsOddNames(make())
         try letsOneOfConcurrentWritersWin(make())
@@ -123,6 +124,14 @@ public struct StoreConformance {
         #expect(try store.names("indexes/") == ["indexes/j"])
         expectError(.notFound) { try store.get(name, into: Buffer(capacity: 0)) }
         try store.delete(name)
+    }
+
+    private func settles(_ store: any ObjectStore) throws {
+        try store.settle([])
+        let names = ["config", "packs/ab/1", "packs/ab/2", "packs/cd/3"].map { ObjectName(trusted: $0) }
+        for name in names { try store.put(name, "x") }
+        try store.settle(names)
+        #expect(try store.names("").count == 4)
     }
 
     private func keepsBigObjects(_ store: any ObjectStore) throws {

@@ -44,6 +44,10 @@ public struct WriterIndex: Sendable {
             chunks.insert(contents)
             adopted.append(contents)
         }
+        // What the next snapshot will rest on must last as long as it. Packs that index objects name were durable
+        // before they were named.
+        try repository.store.settle(
+            [Names.config, Names.key(repository.openedBy)] + adopted.map { Names.pack($0.identity.id) })
         return WriterIndex(chunks: chunks, adopted: adopted, missing: missing.sorted())
     }
 
@@ -52,7 +56,8 @@ public struct WriterIndex: Sendable {
     ) throws -> [RandomID: Int] {
         var sizes: [RandomID: Int] = [:]
         let codec = repository.makeSealedObjects()
-        for id in try repository.list(.index) {
+        let ids = try repository.list(.index)
+        for id in ids {
             let index = try IndexObject(
                 try repository.readSealed(kind: .index, id: id, codec: codec),
                 object: Names.text(.index, id))
@@ -61,6 +66,7 @@ public struct WriterIndex: Sendable {
                 chunks.insert(pack)
             }
         }
+        try repository.store.settle(ids.map { Names.object(.index, $0) })
         return sizes
     }
 }
