@@ -253,14 +253,7 @@ extension BulkInserter {
     private func isPresent(_ index: Int) throws -> Bool {
         let document = try document(at: index)
         guard let id = document["_id"] else { return false }
-        let find: BSONDocument = [
-            "find": .string(namespace.collection), "filter": ["_id": ["$eq": id]], "limit": 1, "singleBatch": true,
-        ]
-        var isEqual = false
-        try client.forEachDocument(of: find, db: namespace.db, namespace: namespace.description) {
-            isEqual = spansEqual($0.bytes, document.bytes.rawSpan)
-        }
-        return isEqual
+        return try client.document(id: id, in: namespace) == document
     }
 }
 

@@ -54,9 +54,17 @@ final class BSONHandle {
 
     /// The document's bytes. They stay valid inside `body` only.
     func withBytes<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
-        let data = unsafe bson_get_data(pointer)
-        let length = unsafe Int(UInt32(littleEndian: UnsafeRawPointer(data!).loadUnaligned(as: UInt32.self)))
-        return try unsafe body(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: data, count: length)))
+        try unsafe body(RawSpan(_unsafeBytes: BSONHandle.memory(of: pointer)))
+    }
+
+    /// A copy of a document's bytes.
+    static func bytes(of document: OpaquePointer) -> [UInt8] { unsafe [UInt8](memory(of: document)) }
+
+    /// The length is the document's first field.
+    private static func memory(of document: OpaquePointer) -> UnsafeRawBufferPointer {
+        guard let data = unsafe UnsafeRawPointer(bson_get_data(document)) else { preconditionFailure("always set") }
+        let length = unsafe Int(UInt32(littleEndian: data.loadUnaligned(as: UInt32.self)))
+        return unsafe UnsafeRawBufferPointer(start: data, count: length)
     }
 
     /// Lends `bytes`, one whole document, to C calls inside `body` without copying them.

@@ -22,15 +22,20 @@ public struct RangePlanner {
     let server: MongoDeployment.ServerFacts
     let time: Timestamp?
     let order: ScanOrder
+    /// Raw bytes of a range, about.
+    let targetBytes: Int
 
     /// A planner for one deployment and time.
     ///
     /// - Parameters:
     ///   - time: the cluster time that will be read; nil on a standalone.
     ///   - order: the wanted order; a collection without an `_id` index is read in natural order whatever is wanted.
+    ///   - targetBytes: raw bytes of a range, about.
     public init(
-        client: MongoClient, server: MongoDeployment.ServerFacts, at time: Timestamp?, order: ScanOrder = .natural
+        client: MongoClient, server: MongoDeployment.ServerFacts, at time: Timestamp?, order: ScanOrder = .natural,
+        targetBytes: Int = RangePlanner.targetBytes
     ) {
+        self.targetBytes = targetBytes
         self.client = client
         self.server = server
         self.time = time
@@ -64,7 +69,7 @@ public struct RangePlanner {
 
     private func needsNewCuts(_ info: CollectionInfo, _ remembered: Memory, kept: Int) -> Bool {
         guard let bytes = info.estimate?.bytes else { return false }
-        return bytes > remembered.bytes + RangePlanner.targetBytes || kept * 5 < remembered.cuts.count * 4
+        return bytes > remembered.bytes + targetBytes || kept * 5 < remembered.cuts.count * 4
     }
 
     private func ranges(of info: CollectionInfo, _ order: ScanOrder, _ cuts: [ScanRange.Bound]) -> [ScanRange] {
@@ -85,8 +90,8 @@ extension RangePlanner {
     private func cut(
         _ info: CollectionInfo, _ order: ScanOrder, around cuts: [ScanRange.Bound]
     ) throws -> [ScanRange.Bound] {
-        guard let estimate = info.estimate, estimate.bytes > RangePlanner.targetBytes * 3 / 2 else { return cuts }
-        let target = max(RangePlanner.targetBytes, estimate.bytes / RangePlanner.rangesMax)
+        guard let estimate = info.estimate, estimate.bytes > targetBytes * 3 / 2 else { return cuts }
+        let target = max(targetBytes, estimate.bytes / RangePlanner.rangesMax)
         let wanted = max(2, (estimate.bytes + target / 2) / target)
         let sampled = try sample(info, count: wanted * RangePlanner.samplesPerRange, of: estimate.documents)
         let points = try locate(sampled + cuts.map(\.id), in: info, order)
@@ -133,7 +138,7 @@ extension RangePlanner {
             } else {
                 command.append("aggregate", .string(collection))
                 command.append("pipeline", [["$sample": ["size": BSONValue(count)]], ["$project": ["_id": 1]]])
-                command.append("cursor", [:])
+                command.append("cursor", .document(BSONDocument()))
             }
             command.append("readConcern", ifPresent: readConcern)
         }
