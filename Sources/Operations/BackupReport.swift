@@ -1,3 +1,4 @@
+public import Archive
 public import BSON
 public import Bytes
 
@@ -45,5 +46,16 @@ public struct BackupReport: Sendable {
         self.seconds = seconds
         self.warnings = warnings
         self.needsPerson = needsPerson
+    }
+
+    /// What a committed snapshot tells about the backup that made it.
+    public init(_ snapshot: Snapshot, needsPerson: Bool = false) {
+        self.init(
+            id: snapshot.id, kind: snapshot.kind.rawValue, at: snapshot.at, parent: snapshot.parent,
+            tags: snapshot.tags,
+            namespaces: snapshot.totals.namespaces, documents: snapshot.totals.documents,
+            rawBytes: snapshot.totals.rawBytes, addedBytes: snapshot.totals.addedBytes,
+            seconds: Double(max(0, snapshot.finished - snapshot.started)) / 1000, warnings: snapshot.warnings,
+            needsPerson: needsPerson)
     }
 }

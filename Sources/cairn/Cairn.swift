@@ -23,7 +23,11 @@ struct Cairn: ParsableCommand {
               cairn snapshots
             """,
         version: VersionText.full,
-        subcommands: [BackupCommand.self, RestoreCommand.self, CompletionsCommand.self])
+        subcommands: [
+            InitCommand.self, BackupCommand.self, RestoreCommand.self, SnapshotsCommand.self,
+            StatsCommand.self, KeyCommand.self,
+            UnlockCommand.self, CompletionsCommand.self,
+        ])
 
     static func main() {
         StopSignals.start()
@@ -60,7 +64,7 @@ struct Cairn: ParsableCommand {
         } else {
             failure = CairnError(.usage, message(for: error))
         }
-        Console.shared.writeMessage(json ? ErrorText.json(failure).text : ErrorText.line(failure))
+        ErrorText.write(failure, json: json)
         return ExitStatus(failure.code)
     }
 }
@@ -72,6 +76,11 @@ struct VerbEnded: Error {
 
 /// The wording of errors.
 enum ErrorText {
+    /// Writes an error to standard error.
+    static func write(_ error: CairnError, json: Bool) {
+        Console.shared.writeMessage(json ? ErrorText.json(error).text : line(error))
+    }
+
     /// One line for people.
     static func line(_ error: CairnError) -> String { "error: " + Table.printable(error.description) }
 

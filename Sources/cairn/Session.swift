@@ -27,9 +27,14 @@ struct Session {
     /// Logs what a person should read.
     func warn(_ message: String) { log.warning("\(message)") }
 
+    /// Reports damage that did not stop the verb.
+    func report(_ damage: [CairnError]) {
+        for error in damage { ErrorText.write(error, json: options.json) }
+    }
+
     /// Writes the verb's one result, in the form that was asked for.
-    func emit(_ text: @autoclosure () -> String, json document: @autoclosure () -> JSON) throws {
-        try Console.shared.writeResult(options.json ? document().text + "\n" : text())
+    func emit(_ text: @autoclosure () throws -> String, json document: @autoclosure () throws -> JSON) throws {
+        try Console.shared.writeResult(options.json ? try document().text + "\n" : try text())
     }
 
     /// The repository with what opens it; asks for the passphrase when nothing names one and there is a terminal.
@@ -37,6 +42,7 @@ struct Session {
         let location = try configuration.repository()
         if let key = try configuredKey() { return RepositoryAccess(location: location, key: key) }
         guard PassphrasePrompt.isPossible else { throw Session.noKey }
+        try RepositoryAccess.probe(location: location)
         let secret = try PassphrasePrompt.ask("passphrase of \(location)")
         return RepositoryAccess(location: location, key: .passphrase(secret))
     }

@@ -18,7 +18,7 @@ final class ProgressReporter {
             return Console.shared.drawsBar ? .bar : .lines
         }
 
-        var intervalMilliseconds: Int32 {
+        var intervalMilliseconds: Int64 {
             switch self {
             case .bar: 200
             case .json: 1000
@@ -27,20 +27,18 @@ final class ProgressReporter {
         }
     }
 
-    private let wake: (read: Int32, write: Int32)
+    private let end = StopSignal()
     private let thread: OwnedThread?
 
     /// Starts to show `progress`.
     init(_ progress: JobProgress, style: Style) {
-        let wake = System.pipe()
-        self.wake = wake
         guard style != .none else {
             thread = nil
             return
         }
-        thread = OwnedThread(name: "progress") {
+        thread = OwnedThread(name: "progress") { [end] in
             var pace = Pace()
-            while !System.waitReadable(wake.read, milliseconds: style.intervalMilliseconds) {
+            while !end.wait(milliseconds: style.intervalMilliseconds) {
                 let reading = progress.reading()
                 pace.observe(reading, at: System.monotonicSeconds())
                 ProgressReporter.show(reading, pace: pace, style: style)
@@ -50,9 +48,8 @@ final class ProgressReporter {
 
     /// Stops and removes the bar. Called once, before the result is written.
     func stop() {
-        System.close(wake.write)
+        end.stop()
         thread?.join()
-        System.close(wake.read)
         Console.shared.draw(bar: "")
     }
 

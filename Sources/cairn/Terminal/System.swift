@@ -32,7 +32,7 @@ enum System {
         guard descriptor >= 0 else {
             throw CairnError(.usage, "cannot read the \(what): \(text(of: errno))", object: path)
         }
-        defer { System.close(descriptor) }
+        defer { close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: byteCountMax + 1)
         var filled = 0
         while filled < bytes.count {
@@ -109,25 +109,6 @@ enum System {
 
     /// Ends the process without running anything that is registered for its end: other threads are still at work.
     static func exitNow(_ code: Int32) -> Never { _exit(code) }
-
-    // MARK: Waiting
-
-    /// Two ends of a pipe; traps when the process is out of descriptors this early.
-    static func pipe() -> (read: Int32, write: Int32) {
-        var ends: [Int32] = [-1, -1]
-        let status = unsafe Glibc.pipe(&ends)
-        precondition(status == 0, "pipe: \(text(of: errno))")
-        return (ends[0], ends[1])
-    }
-
-    /// Closes a descriptor.
-    static func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
-
-    /// Waits until the descriptor is readable or closed; false when the time is over first.
-    static func waitReadable(_ descriptor: Int32, milliseconds: Int32) -> Bool {
-        var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        return unsafe poll(&request, 1, milliseconds) > 0
-    }
 
     // MARK: Signals
 

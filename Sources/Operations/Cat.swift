@@ -1,0 +1,132 @@
+internal import Archive
+internal import BSON
+internal import Bytes
+
+/// Gives out the documents of one collection of a snapshot.
+public struct Cat: Sendable {
+    /// What is wanted.
+    public struct Options: Sendable {
+        /// The repository.
+        public var repository: RepositoryAccess
+        /// A snapshot id, the start of one, or `latest`.
+        public var snapshot: String
+        /// `db.collection`.
+        public var namespace: String
+        /// Only the document with this `_id`: type byte and value bytes, as `DocumentIdentity` gives them.
+        public var id: [UInt8]?
+        /// At most so many documents.
+        public var limit: Int?
+
+        /// All documents of a collection.
+        public init(repository: RepositoryAccess, snapshot: String, namespace: String) {
+            self.repository = repository
+            self.snapshot = snapshot
+            self.namespace = namespace
+            id = nil
+            limit = nil
+        }
+    }
+
+    /// Thrown to leave the readers when the limit is reached.
+    private struct Enough: Error {}
+
+    private static let readAhead = (threads: 2, window: 4)
+
+    private let options: Options
+
+    /// Prepares to give out what `options` select.
+    public init(options: Options) {
+        self.options = options
+    }
+
+    /// Calls `body` with every document, in the order of the scan that archived them. The bytes are lent for the call.
+    ///
+    /// - Returns: the number of documents.
+    /// - Throws: what `body` throws; `.notFound` for a namespace that is not there, and for an `_id` that is not in it.
+    public func run(_ body: (RawSpan) throws -> Void) throws -> Int {
+        let repository = try options.repository.open()
+        let snapshot = try repository.selectSnapshot(options.snapshot)
+        let index = try repository.loadIndex()
+        let reader = SnapshotReader(repository: repository, chunks: index, snapshot: snapshot)
+        let entry = try reader.entry(of: options.namespace)
+        try requireDocuments(entry)
+        if options.limit == 0 { return 0 }
+        let wanted = Wanted(options, skipsLeaves: snapshot.scanOrder == .id && Cat.isSortedByID(entry))
+        let chunks = ChunkPrefetcher(
+            repository: repository, chunks: index, threads: Cat.readAhead.threads, window: Cat.readAhead.window)
+        var leaves = reader.leaves(of: entry)
+        var count = 0
+        do {
+            try chunks.read({ try wanted.next(&leaves) }) { leaf, chunk in
+                try wanted.forEachDocument(of: chunk, leaf) { document in
+                    try body(document)
+                    count += 1
+                    if count == options.limit { throw Enough() }
+                }
+            }
+        } catch is Enough {}
+        if options.id != nil && count == 0 {
+            throw CairnError(
+                .notFound, "no document with that _id in snapshot \(snapshot.id.hex.prefix(8))",
+                object: options.namespace)
+        }
+        return count
+    }
+
+    /// Views and time series hold no documents of their own; saying so beats giving out nothing.
+    private func requireDocuments(_ entry: CatalogueEntry) throws {
+        switch entry.kind {
+        case .collection: return
+        case .view: throw CairnError(.usage, "a view, which holds no documents", object: options.namespace)
+        case .timeseries:
+            throw CairnError(
+                .usage, "a time series; its documents are in \(entry.database).system.buckets.\(entry.collection)",
+                object: options.namespace)
+        }
+    }
+
+    /// Whether an `_id`-ordered scan gave the documents in the order of `BSONOrder`: a collation orders strings
+    /// otherwise, and capped collections are always read in natural order.
+    private static func isSortedByID(_ entry: CatalogueEntry) -> Bool {
+        !entry.options.contains("collation") && !entry.options.contains("capped")
+    }
+}
+
+/// Which leaves and documents are given out.
+private struct Wanted {
+    private let id: [UInt8]?
+    private let limit: Int?
+    private let skipsLeaves: Bool
+
+    init(_ options: Cat.Options, skipsLeaves: Bool) {
+        id = options.id
+        limit = options.limit
+        self.skipsLeaves = skipsLeaves
+    }
+
+    /// The next leaf that can hold a wanted document.
+    func next(_ leaves: inout LeafCursor) throws -> Leaf? {
+        while let leaf = try leaves.next() {
+            if try canHold(leaf) { return leaf }
+        }
+        return nil
+    }
+
+    private func canHold(_ leaf: Leaf) throws -> Bool {
+        guard let id, skipsLeaves, !leaf.firstID.isEmpty, !leaf.lastID.isEmpty else { return true }
+        return try BSONOrder.compareIdentities(id.rawSpan, leaf.firstID.rawSpan) != .less
+            && BSONOrder.compareIdentities(id.rawSpan, leaf.lastID.rawSpan) != .greater
+    }
+
+    /// Numbers match across types, as `find({_id: 5})` does.
+    func forEachDocument(of chunk: RawSpan, _ leaf: Leaf, _ body: (RawSpan) throws -> Void) throws {
+        var documents = DocumentBatch.Chunk(chunk)
+        while let document = try documents.next() {
+            if let id {
+                let own = try DocumentIdentity.idBytes(of: document)
+                guard try BSONOrder.compareIdentities(own, id.rawSpan) == .equal else { continue }
+            }
+            try body(document)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+public import Archive
+public import Bytes
+
+/// Lists the snapshots of a repository.
+public struct ListSnapshots: Sendable {
+    /// What was found.
+    public struct Report: Sendable {
+        /// The snapshots, oldest first.
+        public var snapshots: [Snapshot]
+        /// What is wrong with those that cannot be read.
+        public var damaged: [CairnError]
+    }
+
+    private let access: RepositoryAccess
+    private let tags: [String]
+    private let newest: Int?
+
+    /// Prepares a listing of the snapshots that carry all of `tags`, the newest ones only when a number is given.
+    public init(access: RepositoryAccess, tags: [String], newest: Int?) {
+        self.access = access
+        self.tags = tags
+        self.newest = newest
+    }
+
+    /// Reads every snapshot object and nothing else. A damaged one does not hide the others.
+    public func run() throws -> Report {
+        let repository = try access.open()
+        var report = Report(snapshots: [], damaged: [])
+        for id in try repository.snapshotIDs() {
+            do {
+                report.snapshots.append(try repository.snapshot(id))
+            } catch let error as CairnError where error.code == .corrupt {
+                report.damaged.append(error)
+            }
+        }
+        report.snapshots.removeAll { snapshot in !tags.allSatisfy(snapshot.tags.contains) }
+        report.snapshots.sort { ($0.at, $0.started, $0.id) < ($1.at, $1.started, $1.id) }
+        if let newest { report.snapshots.removeFirst(max(0, report.snapshots.count - newest)) }
+        return report
+    }
+}

@@ -1,0 +1,38 @@
+public import Archive
+internal import Bytes
+
+extension Repository {
+    /// The snapshot that a user means: `latest`, a whole id, or the start of one.
+    ///
+    /// - Throws: `.notFound` when there is none, `.usage` when the start fits several or is no hexadecimal number.
+    public func selectSnapshot(_ text: String) throws -> Snapshot {
+        guard text == "latest" else { return try snapshot(try resolveSnapshot(prefix: text)) }
+        guard let latest = try snapshots().last else {
+            throw CairnError(.notFound, "the repository holds no snapshot yet: `cairn backup` takes one")
+        }
+        return latest
+    }
+}
+
+extension SnapshotReader {
+    /// The catalogue entry of a namespace.
+    ///
+    /// - Throws: `.notFound`; `.usage` when `namespace` is not of the form `db.collection`.
+    func entry(of namespace: String) throws -> CatalogueEntry {
+        guard let dot = namespace.firstIndex(of: "."), dot != namespace.startIndex else {
+            throw CairnError(.usage, "a namespace is written db.collection", object: namespace)
+        }
+        let database = namespace[..<dot]
+        let collection = namespace[namespace.index(after: dot)...]
+        var found: CatalogueEntry?
+        try forEachEntry { entry in
+            if entry.database == database, entry.collection == collection { found = entry }
+        }
+        guard let found else {
+            throw CairnError(
+                .notFound, "snapshot \(snapshot.id.hex.prefix(8)) has no such namespace: `cairn show` lists them",
+                object: namespace)
+        }
+        return found
+    }
+}

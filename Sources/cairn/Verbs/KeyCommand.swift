@@ -1,0 +1,140 @@
+internal import Archive
+internal import ArgumentParser
+internal import Bytes
+internal import Operations
+
+/// `cairn key`.
+struct KeyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "key", abstract: "List, add and remove the keys that open the repository.",
+        discussion: """
+            Every key opens the whole repository: a passphrase for people, a key file for jobs.
+
+            Example:
+              cairn key add --new-key-file /etc/cairn/key --label nightly
+            """,
+        subcommands: [KeyListCommand.self, KeyAddCommand.self, KeyRemoveCommand.self])
+}
+
+/// `cairn key list`.
+struct KeyListCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the keys, oldest first.",
+        discussion: """
+            Example:
+              cairn key list
+            """)
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(_ session: Session) throws -> ExitStatus {
+        let report = try Keys(access: session.repositoryAccess()).list()
+        try session.emit(text(report.keys), json: .array(report.keys.map(json)))
+        session.report(report.damaged)
+        return report.damaged.isEmpty ? .done : .damaged
+    }
+
+    private func text(_ keys: [KeyDescription]) -> String {
+        var table = Table([("ID", .left), ("KIND", .left), ("ADDED", .left), ("LABEL", .left), ("", .left)])
+        for key in keys {
+            table.add([
+                SnapshotText.short(key.id), kind(key), UTC.iso8601(Int(key.created / 1000)), key.label,
+                key.isCurrent ? "in use" : "",
+            ])
+        }
+        return table.text
+    }
+
+    private func json(_ key: KeyDescription) -> JSON {
+        .object([
+            ("id", .string(key.id.hex)), ("kind", .string(kind(key))),
+            ("created", .string(UTC.iso8601(Int(key.created / 1000)))), ("label", .string(key.label)),
+            ("current", .bool(key.isCurrent)),
+        ])
+    }
+
+    private func kind(_ key: KeyDescription) -> String { key.isPassphrase ? "passphrase" : "key file" }
+}
+
+/// `cairn key add`.
+struct KeyAddCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "add", abstract: "Add a passphrase or a key file.",
+        discussion: """
+            Without --new-passphrase-file and --new-key-file the new passphrase is asked for on the terminal.
+
+            Example:
+              cairn key add --new-passphrase-file second.txt --label "Jo, at home"
+            """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(help: "File that holds the new passphrase.")
+    var newPassphraseFile: String?
+
+    @Option(help: "File that holds the new 32-byte key.")
+    var newKeyFile: String?
+
+    @Option(help: "What `key list` calls the key.")
+    var label = ""
+
+    func validate() throws {
+        if newPassphraseFile != nil && newKeyFile != nil {
+            throw ValidationError("--new-passphrase-file and --new-key-file exclude each other")
+        }
+    }
+
+    func run(_ session: Session) throws -> ExitStatus {
+        let label = try KeyLabel.checked(label)
+        let id = try Keys(access: session.repositoryAccess()).add(label: label, source: source)
+        try session.emit("added key \(SnapshotText.short(id))\n", json: .object([("id", .string(id.hex))]))
+        return .done
+    }
+
+    private func source() throws -> KeySource {
+        if let newPassphraseFile { return try SecretFile.passphrase(path: newPassphraseFile) }
+        if let newKeyFile { return try SecretFile.key(path: newKeyFile) }
+        guard PassphrasePrompt.isPossible else {
+            throw CairnError(.usage, "no new key was given; use --new-passphrase-file or --new-key-file")
+        }
+        return .passphrase(try PassphrasePrompt.askTwice("new passphrase"))
+    }
+}
+
+/// `cairn key remove`.
+struct KeyRemoveCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "remove", abstract: "Remove a key; the last one stays.",
+        discussion: """
+            Whoever opened the repository with the key before may have kept the master key: removing it keeps only \
+            those out who never did.
+
+            Example:
+              cairn key remove 3f2a9c1e
+            """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: "Id of the key, or the start of one.")
+    var id: String
+
+    func run(_ session: Session) throws -> ExitStatus {
+        let removed = try Keys(access: session.repositoryAccess()).remove(prefix: id)
+        try session.emit(
+            "removed key \(SnapshotText.short(removed))\n", json: .object([("id", .string(removed.hex))]))
+        return .done
+    }
+}
+
+/// What a key may be called.
+enum KeyLabel {
+    private static let byteCountMax = 256
+
+    /// The label, if it is short enough for a key object.
+    static func checked(_ label: String) throws -> String {
+        guard label.utf8.count <= byteCountMax else {
+            throw CairnError(.usage, "a label has at most \(byteCountMax) bytes", object: "--label")
+        }
+        return label
+    }
+}
