@@ -89,11 +89,11 @@ public struct FullBackup: Sendable {
             do {
                 let catalogue = try ExactCatalogue.take(deployment, filter, cancellation)
                 draft.use(catalogue)
-                let crew = ScanCrew(
+                let archive = ArchiveScan(
                     deployment: deployment, writer: writer, time: catalogue.time, progress: progress,
                     cancellation: cancellation)
                 let order: Mongo.ScanOrder = options.scanOrder == .natural ? .natural : .id
-                let scan = try crew.scan(catalogue.collections, order: order, plans, readers: readers)
+                let scan = try archive.scan(catalogue.collections, order: order, plans, readers: readers)
                 draft.warn(about: scan, in: catalogue)
                 return scan
             } catch let error as CairnError where error.code == .snapshotTooOld || error.code == .snapshotUnavailable {

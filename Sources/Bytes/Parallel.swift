@@ -1,17 +1,16 @@
-internal import Bytes
-internal import Synchronization
+import Synchronization
 
-/// Many small commands on a few owned threads.
-enum Parallel {
+/// Many small pieces of blocking work on a few owned threads.
+public enum Parallel {
     private struct State<Output> {
         var next = 0
         var outputs: [Output?]
         var failure: (any Error)?
     }
 
-    /// The outputs of `body` in the elements' order. Each thread makes a context of its own (a client) and takes the next element that
+    /// The outputs of `body` in the elements' order. Each thread makes a context of its own (a client, a reader) and takes the next element that
     /// nobody has taken. The first error stops all threads and is thrown.
-    static func map<Element: Sendable, Output: Sendable, Context>(
+    public static func map<Element: Sendable, Output: Sendable, Context>(
         _ elements: [Element], threads: Int, name: String, context: @escaping @Sendable () throws -> Context,
         each body: @escaping @Sendable (Context, Element) throws -> Output
     ) throws -> [Output] {
