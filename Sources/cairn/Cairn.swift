@@ -24,9 +24,10 @@ struct Cairn: ParsableCommand {
             """,
         version: VersionText.full,
         subcommands: [
-            InitCommand.self, BackupCommand.self, RestoreCommand.self, SnapshotsCommand.self,
+            InitCommand.self, BackupCommand.self, RestoreCommand.self, SnapshotsCommand.self, ShowCommand.self,
+            CatCommand.self,
             StatsCommand.self, KeyCommand.self,
-            UnlockCommand.self, CompletionsCommand.self,
+            UnlockCommand.self, AuditCommand.self, CompletionsCommand.self,
         ])
 
     static func main() {
