@@ -4,6 +4,8 @@ public import Bytes
 ///
 /// Nested documents are opened and closed in place (`open`/`close`, or `appendDocument` with a closure), never built
 /// apart and copied. Traps on our bugs: a name or C string with a zero byte, `finish` with a document still open.
+/// Bytes that are copied unread must be well-formed: taken from a `BSONDocument`, from a server, or validated. The
+/// finished document counts as valid, and reading it traps where it is not.
 public struct DocumentBuilder {
     /// What is built so far; lengths of open documents are filled in when they are closed.
     private var bytes: [UInt8]

@@ -40,7 +40,7 @@ public struct RandomDocuments {
         var tags: [BSONValue] = []
         for _ in 0..<random.integer(0..<5) { tags.append(.string(random.pick(RandomDocuments.words))) }
         var text = ""
-        while text.utf8.count < bytes - 200 { text += random.pick(RandomDocuments.words.filter { !$0.isEmpty }) + " " }
+        while text.utf8.count < bytes - 200 { text += random.pick(RandomDocuments.words) + " " }
         return [
             "_id": id,
             "name": .string(random.pick(RandomDocuments.words)),
