@@ -1,6 +1,7 @@
 import Archive
 import BSON
 import Bytes
+import Glibc
 import ObjectStore
 import TestSupport
 import Testing
@@ -93,6 +94,37 @@ import Testing
             change += 1
         }
         // At least eight packs and their indexes, six changes each.
+        #expect(change > 60)
+    }
+
+    @Test func aBackupWhoseDiskFailsOnceOrFillsUpLosesNothing() throws {
+        let start = try Start()
+        var change = 1
+        while true {
+            let disk = start.disk.afterPowerCut(.losingAll)
+            let target = change
+            // Odd ones fail once, even ones are a disk that is full from there on.
+            let files = FaultyFileSystem(disk) { call in
+                guard call.operation.isChange, call.operation != .unlink else { return nil }
+                if target % 2 == 1 { return call.change == target ? .error(EIO) : nil }
+                return call.change >= target && call.operation != .sync ? .error(ENOSPC) : nil
+            }
+            var committed: Snapshot?
+            do {
+                committed = try Self.work(on: files)
+            } catch let error as CairnError {
+                #expect(error.code == (target % 2 == 1 ? .io : .noSpace), "change \(target): \(error)")
+            }
+            for cut in [.losingNothing, .losingAll] as [SimulatedDisk.PowerCut] {
+                do {
+                    try verify(disk.afterPowerCut(cut), start, committed, "fault at change \(target), \(cut)")
+                } catch {
+                    Issue.record(error, "fault at change \(target), \(cut)")
+                }
+            }
+            if files.changes < target { break }
+            change += 1
+        }
         #expect(change > 60)
     }
 

@@ -1,6 +1,7 @@
 import Bytes
 import Foundation
 import ObjectStore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -225,5 +226,23 @@ struct LocalStoreTests {
         let error = expectError(.corrupt) { try store.get(name, range: 5..<20, into: Buffer(capacity: 0)) }
         #expect(error?.offset == 10)
         #expect(error?.object == name.path)
+    }
+
+    @Test("a put into a known directory makes one pass of writes and two syncs, and a get three calls")
+    func callsOfOnePut() throws {
+        let calls = Mutex<[FaultyFileSystem.Operation]>([])
+        let files = FaultyFileSystem(SimulatedDisk()) { call in
+            calls.withLock { $0.append(call.operation) }
+            return nil
+        }
+        let store = LocalStore(files: files, location: "disk")
+        let content = [UInt8](repeating: 1, count: 16 << 20)
+        try store.put(name, "first")
+        calls.withLock { $0 = [] }
+        try store.put(ObjectName(trusted: "packs/ab/second"), content.rawSpan, mode: .ifAbsent)
+        #expect(calls.withLock { $0 } == [.create, .lock, .write, .sync, .link, .open, .sync, .unlink])
+        calls.withLock { $0 = [] }
+        try store.get(ObjectName(trusted: "packs/ab/second"), range: 5..<1000, into: Buffer(capacity: 0))
+        #expect(calls.withLock { $0 } == [.open, .status, .read])
     }
 }
