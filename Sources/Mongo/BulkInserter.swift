@@ -277,6 +277,7 @@ extension BulkInserter {
         operation.append("o", document: document)
         var command = DocumentBuilder()
         command.append("applyOps", [.document(operation.finish())])
+        command.append("bypassDocumentValidation", true)
         command.append("writeConcern", ifPresent: options.writeConcern.map(BSONValue.document))
         _ = try client.read(command.finish(), db: "admin", namespace: namespace.description)
         insertedDocuments += 1

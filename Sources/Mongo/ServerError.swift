@@ -32,9 +32,9 @@ public struct ServerError: Error, Hashable, Sendable, CustomStringConvertible {
         self.message = ServerError.withoutCommandBody(message)
     }
 
-    /// The text with name and code.
+    /// The name and the code. The text is in the message of the `CairnError` that this is the cause of.
     public var description: String {
-        origin == .server ? "\(message) [\(name.isEmpty ? "code" : name) \(code)]" : message
+        origin == .server ? (name.isEmpty ? "server error \(code)" : "\(name) \(code)") : "libmongoc error \(code)"
     }
 
     /// "not authorized on db to execute command { find: …}" repeats the command with all its values: keep its name only.
@@ -96,7 +96,7 @@ extension ServerError {
     ///   - access: which built-in role the user should have.
     public func asCairnError(place: String, namespace: String?, access: Access) -> CairnError {
         CairnError(
-            cairnCode, "\(place): \(description).\(remedy(access).map { " " + $0 } ?? "")", object: namespace, underlying: self)
+            cairnCode, "\(place): \(message).\(remedy(access).map { " " + $0 } ?? "")", object: namespace, underlying: self)
     }
 
     /// What the connection is for; decides which role a missing privilege is told to need.
