@@ -1,0 +1,153 @@
+import Bytes
+import ObjectStore
+
+/// What index objects and packs say, compared with each other.
+///
+/// Index objects are read before packs are listed, and snapshots are listed before both: the reverse of the order
+/// in which a writer makes them. So a backup that runs meanwhile never looks like damage.
+final class Inventory {
+    /// What an index object says of a pack, as far as it is kept.
+    private struct Claim {
+        let index: RandomID
+        let size: Int
+        let fingerprint: Digest256
+    }
+
+    /// Chunks of packs that are there and say the same as the index.
+    let chunks = ChunkIndex()
+    /// Chunks of packs that are missing or damaged, as index objects give them, to tell what is lost with them.
+    let lost = ChunkIndex()
+    /// Chunks of packs that no readable index object names.
+    let unindexedChunks = ChunkIndex()
+    /// Packs in the store, with their sizes.
+    private(set) var packs: [RandomID: Int] = [:]
+    /// Packs that are missing or damaged, with the number of the damage.
+    private(set) var badPacks: [RandomID: Int] = [:]
+    /// Packs that no readable index object names and whose directory opens.
+    private(set) var unindexed: [RandomID: PackContents] = [:]
+    /// Index objects that cannot be read, or name packs that are missing or not as they say.
+    private(set) var badIndexes: Set<RandomID> = []
+    private var claims: [RandomID: Claim] = [:]
+
+    private let repository: Repository
+    private let monitor: CheckMonitor
+
+    init(repository: Repository, monitor: CheckMonitor) {
+        self.repository = repository
+        self.monitor = monitor
+    }
+
+    /// Takes stock.
+    func take(workers: Int, _ findings: Findings) throws {
+        try readIndexes(findings)
+        try repository.store.list(prefix: ObjectKind.chunk.folder) { info in
+            if let id = Names.id(of: info.name, kind: .chunk) { packs[id] = info.size }
+        }
+        for (id, claim) in claims.sorted(by: { $0.key < $1.key }) where packs[id] == nil {
+            let message = "the pack is missing that \(Names.text(.index, claim.index)) names"
+            badPacks[id] = findings.add(Damage(object: Names.packText(id), message: message))
+        }
+        try readDirectories(workers: workers, findings)
+        if !badPacks.isEmpty { try collectLost() }
+    }
+
+    private func readIndexes(_ findings: Findings) throws {
+        let codec = repository.makeSealedObjects()
+        for id in try repository.list(.index) {
+            try monitor.requireNotCancelled()
+            let object = Names.text(.index, id)
+            do {
+                let index = try IndexObject(
+                    try repository.readSealed(kind: .index, id: id, codec: codec), object: object)
+                for pack in index.packs { claim(pack, in: id, findings) }
+            } catch let error as CairnError where error.isDamage {
+                badIndexes.insert(id)
+                findings.add(Damage(error, object: object))
+            }
+        }
+    }
+
+    private func claim(_ pack: PackContents, in index: RandomID, _ findings: Findings) {
+        let id = pack.identity.id
+        let claim = Claim(index: index, size: pack.objectSize, fingerprint: Self.fingerprint(pack))
+        guard let earlier = claims[id] else {
+            claims[id] = claim
+            return
+        }
+        guard earlier.fingerprint != claim.fingerprint else { return }
+        badIndexes.insert(index)
+        let message = "says of pack \(id.hex) something else than \(Names.text(.index, earlier.index))"
+        findings.add(Damage(object: Names.text(.index, index), message: message))
+    }
+
+    private static func fingerprint(_ pack: PackContents) -> Digest256 {
+        let buffer = Buffer(capacity: 64 + pack.entries.count * PackEntry.size)
+        pack.identity.salt.append(to: buffer)
+        buffer.append(littleEndian: pack.identity.epoch)
+        for entry in pack.entries { entry.append(to: buffer) }
+        return SHA256.hash(buffer.bytes)
+    }
+
+    private func readDirectories(workers: Int, _ findings: Findings) throws {
+        monitor.begin(packs: packs.count)
+        let repository = repository
+        let monitor = monitor
+        let results = try ParallelMap.run(packs.keys.sorted(), workers: workers, name: "cairn-check") { id in
+            try monitor.requireNotCancelled()
+            defer { monitor.finishPack(rawBytes: 0) }
+            do {
+                return Result<PackContents, CairnError>.success(try repository.readPackDirectory(id))
+            } catch let error as CairnError where error.isDamage {
+                return .failure(error)
+            }
+        }
+        for (id, result) in results {
+            switch result {
+            case .success(let contents): compare(contents, findings)
+            case .failure(let error):
+                badPacks[id] = findings.add(Damage(error, object: Names.packText(id)))
+            }
+        }
+    }
+
+    private func compare(_ contents: PackContents, _ findings: Findings) {
+        let id = contents.identity.id
+        guard let claim = claims[id] else {
+            unindexed[id] = contents
+            unindexedChunks.insert(contents)
+            return
+        }
+        // The directory is authenticated and is what the pack holds: it counts, the index object is wrong.
+        chunks.insert(contents)
+        guard claim.fingerprint != Self.fingerprint(contents) else { return }
+        badIndexes.insert(claim.index)
+        let message = "says of pack \(id.hex) something else than the pack's directory"
+        findings.add(Damage(object: Names.text(.index, claim.index), message: message))
+    }
+
+    /// What the bad packs held, from the index objects that name them.
+    private func collectLost() throws {
+        for (id, _) in badPacks {
+            guard let claim = claims[id] else { continue }
+            badIndexes.insert(claim.index)
+        }
+        try forEachIndexed { index, pack in
+            guard badPacks[pack.identity.id] != nil else { return }
+            badIndexes.insert(index)
+            lost.insert(pack)
+        }
+    }
+
+    /// Calls `body` with every pack of every index object that can be read.
+    func forEachIndexed(_ body: (RandomID, PackContents) throws -> Void) throws {
+        let codec = repository.makeSealedObjects()
+        for id in try repository.list(.index) {
+            do {
+                let document = try repository.readSealed(kind: .index, id: id, codec: codec)
+                for pack in try IndexObject(document, object: Names.text(.index, id)).packs { try body(id, pack) }
+            } catch let error as CairnError where error.isDamage {
+                continue
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+enum Repair { static let folder = "damaged/" }
