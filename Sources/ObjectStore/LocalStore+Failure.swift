@@ -23,6 +23,10 @@ enum Failure {
             return CairnError(
                 .io, "\(what); the disk or the network file system is failing, see the kernel's log", object: object,
                 underlying: error)
+        case EXDEV:
+            return CairnError(
+                .io, "\(what); all directories of a repository must be on one file system", object: object,
+                underlying: error)
         case EMFILE, ENFILE:
             return CairnError(.io, "\(what); raise `ulimit -n`", object: object, underlying: error)
         default:
@@ -63,6 +67,7 @@ extension SystemError: CustomStringConvertible {
             case ESTALE: "stale file handle"
             case ELOOP: "too many symbolic links"
             case EFBIG: "file too large"
+            case EXDEV: "not on the same file system"
             default: "system error"
             }
         return "\(reason) (\(call), errno \(number))"

@@ -81,7 +81,7 @@ extension LocalStore {
                 // repeated (open(2), O_EXCL); the count of links tells.
                 if try files.status(temporary.file.descriptor).links == 2 { return }
                 throw error
-            case EPERM, EOPNOTSUPP, ENOSYS, EMLINK, EXDEV:
+            case EPERM, EOPNOTSUPP, ENOSYS, EMLINK:
                 try renameIfAbsent(old, name)
             default:
                 throw error

@@ -60,24 +60,34 @@ public final class LocalStore: ObjectStore {
     }
 
     /// `mkdir -p`, each new directory synced into its parent before the next is made.
+    ///
+    /// A directory that is there already may be what an earlier call left that died before it synced the parent, so the
+    /// parent is synced then too, unless it is closed to us, in which case we have not made the directory.
     private static func makePath(_ path: String) throws(SystemError) {
-        do {
-            _ = try LinuxFileSystem(directory: path)
-            return
-        } catch let error where error.number != ENOENT {
-            throw error
-        } catch {}
         var trimmed = path[...]
         while trimmed.count > 1, trimmed.last == "/" { trimmed.removeLast() }
         let cut = trimmed.lastIndex(of: "/")
         let parent = cut.map { $0 == trimmed.startIndex ? "/" : String(trimmed[..<$0]) } ?? "."
         let name = cut.map { String(trimmed[trimmed.index(after: $0)...]) } ?? String(trimmed)
+        if try isDirectory(path) {
+            try? LinuxFileSystem(directory: parent).syncDirectory("")
+            return
+        }
         try makePath(parent)
         let files = try LinuxFileSystem(directory: parent)
         do {
             try files.makeDirectory(name)
         } catch let error where error.number == EEXIST {}
         try files.syncDirectory("")
+    }
+
+    private static func isDirectory(_ path: String) throws(SystemError) -> Bool {
+        do {
+            _ = try LinuxFileSystem(directory: path)
+            return true
+        } catch let error where error.number == ENOENT {
+            return false
+        }
     }
 
     /// As `ObjectStore` asks.
