@@ -141,28 +141,33 @@ import Testing
             #expect(try Engine.contents(snapshot, of: repository) == Engine.expected(Self.secondData), place)
         }
         #expect(try repository.verifyAudit().problems.isEmpty, place)
-        let stored = try verifyPacks(of: repository, place)
+        let stored = try check(repository, snapshots, place)
 
         let writer = ArchiveWriter(repository: repository, index: try .load(repository), options: Self.options)
         let again = try Engine.backUp(Self.secondData, with: writer, at: 3)
         #expect(writer.progress.newChunks == start.secondChunks.subtracting(stored).count, place)
         let reopened = try Self.open(disk.afterPowerCut(.losingAll))
         #expect(try Engine.contents(again, of: reopened) == Engine.expected(Self.secondData), place)
+        let report = try Check.run(reopened, options: CheckOptions(workers: 1))
+        #expect(report.isSound && report.unindexed.isEmpty, "\(place): \(report)")
     }
 
-    /// Every index object opens and names packs that are there; every pack is whole. Returns all chunks in packs.
-    private func verifyPacks(of repository: Repository, _ place: Comment) throws -> Set<ChunkID> {
-        let index = try repository.loadIndex()
+    /// Every byte is sound, and what no snapshot needs is reported as such. Returns all chunks in packs.
+    private func check(
+        _ repository: Repository, _ snapshots: [Snapshot], _ place: Comment
+    ) throws -> Set<ChunkID> {
+        let report = try Check.run(repository, options: CheckOptions(data: .all, workers: 1))
+        #expect(report.isSound && report.unknownObjects.isEmpty, "\(place): \(report)")
+        #expect(report.soundSnapshots == snapshots.map(\.id).sorted(), place)
         let packs = try repository.list(.chunk)
-        #expect(Set(index.packs.map(\.id)).isSubset(of: packs), place)
+        let indexed = Set(try repository.loadIndex().packs.map(\.id))
+        #expect(indexed.isSubset(of: packs), place)
+        #expect(Set(report.unindexed) == Set(packs).subtracting(indexed), place)
+        #expect(Set(report.unindexed).isSubset(of: report.leftovers), place)
         var stored: Set<ChunkID> = []
         for pack in packs {
             try repository.readPackDirectory(pack).forEachLocation { id, _ in stored.insert(id) }
         }
-        let reader = ChunkReader(repository: repository, chunks: index)
-        var located: [(ChunkID, ChunkType)] = []
-        index.forEach { id, location in located.append((id, location.type)) }
-        for (id, type) in located { try reader.readVerified(id, type: type, into: Buffer(capacity: 0)) }
         return stored
     }
 
