@@ -90,13 +90,13 @@ public struct BenchDataGenerator {
         let first = number * BenchData.blockDocuments
         let end = min(first + BenchData.blockDocuments, collection.documents)
         let part = (collection.kind.rawValue << 40) | UInt64(number)
-        var random = SeededRandom(seed: data.seed, part: part)
+        var random = SeededGenerator(seed: data.seed, part: part)
         writer.removeAll()
         for index in first..<end { append(collection.kind, index, &random) }
         return end - first
     }
 
-    private mutating func append(_ kind: BenchDataKind, _ index: Int, _ random: inout SeededRandom) {
+    private mutating func append(_ kind: BenchDataKind, _ index: Int, _ random: inout SeededGenerator) {
         writer.beginDocument()
         switch kind {
         case .users: writer.appendUser(index, keys, population, &random)
@@ -131,10 +131,10 @@ struct BenchDataPopulation: Sendable {
     }
 
     /// A user who does something; some do much more than others.
-    func anyUser(_ random: inout SeededRandom) -> BenchDataID { id(.users, random.skewed(below: users)) }
+    func anyUser(_ random: inout SeededGenerator) -> BenchDataID { id(.users, random.skewed(below: users)) }
 
     /// Milliseconds since 1970, somewhere in the quarter of an hour around the `index`-th event of its kind.
-    func date(_ index: Int, secondsBetween step: Double, _ random: inout SeededRandom) -> UInt64 {
+    func date(_ index: Int, secondsBetween step: Double, _ random: inout SeededGenerator) -> UInt64 {
         UInt64(1_650_000_000_000 + Int(Double(index) * step * 1_000) + random.below(900_000))
     }
 }

@@ -4,7 +4,7 @@ import BSON
 extension BenchDataWriter {
     /// About 600 bytes.
     mutating func appendUser(
-        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededRandom
+        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededGenerator
     ) {
         let text = population.text
         objectID(keys.objectID, population.id(.users, index))
@@ -24,11 +24,11 @@ extension BenchDataWriter {
         uuid(keys.passwordHash, random.next(), random.next())
         beginNested(keys.roles)
         element(0, BenchDataLists.roles[0])
-        if random.once(in: 20) { element(1, BenchDataLists.roles[1 + random.below(BenchDataLists.roles.count - 1)]) }
+        if random.below(20) == 0 { element(1, BenchDataLists.roles[1 + random.below(BenchDataLists.roles.count - 1)]) }
         endDocument()
         beginNested(keys.preferences)
         string(keys.language, BenchDataLists.languages[random.skewed(below: BenchDataLists.languages.count)])
-        bool(keys.newsletter, random.once(in: 3))
+        bool(keys.newsletter, random.below(3) == 0)
         int32(keys.fontSize, 12 + random.below(6))
         endDocument()
         int32(keys.points, random.skewed(below: 100_000))
@@ -38,7 +38,7 @@ extension BenchDataWriter {
 
     /// 5 to 50 kB.
     mutating func appendCourse(
-        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededRandom
+        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededGenerator
     ) {
         let text = population.text
         int32(keys.int32ID, index)
@@ -67,12 +67,12 @@ extension BenchDataWriter {
 
     /// About 140 bytes.
     mutating func appendEnrollment(
-        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededRandom
+        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededGenerator
     ) {
         objectID(keys.objectID, population.id(.enrollments, index))
         objectID(keys.user, population.anyUser(&random))
         int32(keys.course, random.skewed(below: population.courses))
-        let isDone = random.once(in: 3)
+        let isDone = random.below(3) == 0
         string(keys.status, BenchDataLists.statuses[isDone ? 2 : random.below(2)])
         word(keys.started, population.date(index, secondsBetween: 60, &random))
         if isDone {
@@ -87,7 +87,7 @@ extension BenchDataWriter {
 
     /// 400 bytes to 50 kB, mostly prose or code; the mean is 3.5 kB.
     mutating func appendSubmission(
-        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededRandom
+        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededGenerator
     ) {
         let text = population.text
         objectID(keys.objectID, population.id(.submissions, index))
@@ -96,7 +96,7 @@ extension BenchDataWriter {
         word(keys.submitted, population.date(index, secondsBetween: 200, &random))
         string(keys.status, BenchDataLists.statuses[random.below(BenchDataLists.statuses.count)])
         double(keys.score, Double(random.below(201)) / 2)
-        let size = 200 + (random.once(in: 50) ? random.below(48_000) : random.skewed(below: 10_000))
+        let size = 200 + (random.below(50) == 0 ? random.below(48_000) : random.skewed(below: 10_000))
         string(keys.body) { bytes in
             if index & 3 == 0 {
                 text.appendCode(size, to: &bytes, &random)
@@ -110,7 +110,7 @@ extension BenchDataWriter {
 
     /// 150 to 900 bytes.
     mutating func appendAttempt(
-        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededRandom
+        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededGenerator
     ) {
         objectID(keys.objectID, population.id(.attempts, index))
         objectID(keys.user, population.anyUser(&random))
@@ -121,7 +121,7 @@ extension BenchDataWriter {
             beginElement(position)
             objectID(keys.question, population.id(.courses, random.below(population.courses * 200)))
             int32(keys.choice, random.below(5))
-            bool(keys.correct, !random.once(in: 3))
+            bool(keys.correct, random.below(3) != 0)
             int32(keys.milliseconds, 800 + random.below(900_000))
             endDocument()
         }
@@ -132,7 +132,7 @@ extension BenchDataWriter {
 
     /// 200 to 260 bytes, with ids that nothing compresses.
     mutating func appendEvent(
-        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededRandom
+        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededGenerator
     ) {
         uuid(keys.binaryID, random.next(), random.next())
         string(keys.type, BenchDataLists.eventTypes[random.skewed(below: BenchDataLists.eventTypes.count)])
@@ -140,8 +140,8 @@ extension BenchDataWriter {
         objectID(keys.user, population.id(.users, user))
         word(keys.at, population.date(index, secondsBetween: 17, &random))
         // A user's session lasts for many events, so its id repeats as it does in a real log.
-        let session = SeededRandom.mix(population.seed ^ UInt64(user) ^ UInt64(index >> 12) << 32)
-        uuid(keys.session, session, SeededRandom.mix(session))
+        let session = SeededGenerator.mix(population.seed ^ UInt64(user) ^ UInt64(index >> 12) << 32)
+        uuid(keys.session, session, SeededGenerator.mix(session))
         uuid(keys.request, random.next(), random.next())
         string(keys.path) { bytes in
             bytes.append(contentsOf: BenchDataLists.paths[random.below(BenchDataLists.paths.count)])
@@ -153,10 +153,10 @@ extension BenchDataWriter {
 
     /// About 50 bytes.
     mutating func appendPresence(
-        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededRandom
+        _ index: Int, _ keys: BenchDataKeys, _ population: BenchDataPopulation, _ random: inout SeededGenerator
     ) {
         word(keys.int64ID, UInt64(index))
-        bool(keys.online, random.once(in: 9))
+        bool(keys.online, random.below(9) == 0)
         int32(keys.lesson, random.skewed(below: population.courses * 12))
         word(keys.at, population.date(900_000, secondsBetween: 60, &random))
     }

@@ -9,7 +9,7 @@ struct BenchDataText: Sendable {
     private static let wordCount = 16_384
 
     init(seed: UInt64) {
-        var random = SeededRandom(seed: seed, part: 0x7E87)
+        var random = SeededGenerator(seed: seed, part: 0x7E87)
         var blob: [UInt8] = []
         var starts = [0]
         for rank in 0..<Self.wordCount {
@@ -22,7 +22,7 @@ struct BenchDataText: Sendable {
     }
 
     /// A pronounceable word; frequent words are short.
-    private static func word(rank: Int, _ random: inout SeededRandom) -> [UInt8] {
+    private static func word(rank: Int, _ random: inout SeededGenerator) -> [UInt8] {
         let onsets: [String] = [
             "b", "c", "d", "f", "g", "h", "j", "l", "m", "n", "p", "qu", "r", "s", "st", "t", "th", "tr", "v", "w",
         ]
@@ -38,25 +38,25 @@ struct BenchDataText: Sendable {
     }
 
     /// Appends sentences until at least `count` bytes are there.
-    func appendProse(_ count: Int, to bytes: inout [UInt8], _ random: inout SeededRandom) {
+    func appendProse(_ count: Int, to bytes: inout [UInt8], _ random: inout SeededGenerator) {
         let end = bytes.count + count
         while bytes.count < end {
             let first = bytes.count
             for _ in 0..<(4 + random.below(14)) { appendWord(to: &bytes, &random) }
             if bytes[first] < 0x80 { bytes[first] -= 32 }
             bytes[bytes.count - 1] = UInt8(ascii: ".")
-            bytes.append(random.once(in: 6) ? UInt8(ascii: "\n") : UInt8(ascii: " "))
+            bytes.append(random.below(6) == 0 ? UInt8(ascii: "\n") : UInt8(ascii: " "))
         }
     }
 
     /// Appends `count` words with a space between them.
-    func appendWords(_ count: Int, to bytes: inout [UInt8], _ random: inout SeededRandom) {
+    func appendWords(_ count: Int, to bytes: inout [UInt8], _ random: inout SeededGenerator) {
         for _ in 0..<count { appendWord(to: &bytes, &random) }
         bytes.removeLast()
     }
 
     /// Appends source code of a kind, as students hand it in.
-    func appendCode(_ count: Int, to bytes: inout [UInt8], _ random: inout SeededRandom) {
+    func appendCode(_ count: Int, to bytes: inout [UInt8], _ random: inout SeededGenerator) {
         let end = bytes.count + count
         while bytes.count < end {
             let depth = random.below(4)
@@ -75,7 +75,7 @@ struct BenchDataText: Sendable {
     }
     private static let operators = ["= ", "== ", "+ ", "< ", ".map ", "in "].map { Array($0.utf8) }
 
-    private func appendWord(to bytes: inout [UInt8], _ random: inout SeededRandom) {
+    private func appendWord(to bytes: inout [UInt8], _ random: inout SeededGenerator) {
         let rank = random.skewed(below: Self.wordCount)
         bytes.append(contentsOf: blob[starts[rank]..<starts[rank + 1]])
     }

@@ -131,7 +131,7 @@ struct BenchDataID {
     /// The id of the `index`-th document of a kind: ascending in time like real ones, from one of eight processes.
     init(kind: UInt64, index: Int, seed: UInt64, secondsBetween step: Int) {
         seconds = UInt32(1_650_000_000 + index * step / 16)
-        machine = SeededRandom.mix(seed ^ (kind << 8) ^ UInt64(index & 7)) & 0xFF_FFFF_FFFF
+        machine = SeededGenerator.mix(seed ^ (kind << 8) ^ UInt64(index & 7)) & 0xFF_FFFF_FFFF
         counter = UInt32(truncatingIfNeeded: index)
     }
 

@@ -78,7 +78,7 @@ public final class ChildProcess: Sendable {
     public static func run(
         _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:], input: [UInt8] = []
     ) throws -> Outcome {
-        let folder = try TemporaryFolder("cairn-run")
+        let folder = try TemporaryDirectory("cairn-run")
         let child = try ChildProcess(
             executable, arguments, environment: environment, outputPath: folder.path + "/out",
             errorPath: folder.path + "/err")

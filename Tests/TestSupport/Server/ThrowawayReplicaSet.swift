@@ -14,7 +14,7 @@ public final class ThrowawayReplicaSet: Sendable {
     /// `host:port` of each node.
     public let hosts: [String]
     private let nodes: [Node]
-    private let folder: TemporaryFolder
+    private let folder: TemporaryDirectory
 
     /// The user that access control begins with; its name and password need escaping in a connection string.
     public static let root = (name: "root", password: "p@ss:w/r%d")
@@ -25,7 +25,7 @@ public final class ThrowawayReplicaSet: Sendable {
     /// - Parameter authenticated: turn access control on and create `root`.
     /// - Throws: `.notFound` without a mongod, `.unreachable` when a node does not come up.
     public init(nodes count: Int = 1, authenticated: Bool = false, arguments: [String] = []) throws {
-        let folder = try TemporaryFolder("cairn-set")
+        let folder = try TemporaryDirectory("cairn-set")
         self.folder = folder
         var arguments = arguments
         if authenticated { arguments += ["--keyFile", try Self.writeKey(folder.path + "/key")] }

@@ -11,7 +11,7 @@ public final class ThrowawayServer: Sendable {
     public let port: Int
     /// Where mongod keeps its data and its log.
     public let path: String
-    private let folder: TemporaryFolder?
+    private let folder: TemporaryDirectory?
     private let process: ChildProcess
 
     /// The name of the replica set.
@@ -41,7 +41,7 @@ public final class ThrowawayServer: Sendable {
     /// - Throws: `.notFound` without a mongod, `.unreachable` with the end of its log when it does not come up.
     public init(_ options: Options = Options()) throws {
         guard let mongod = Self.mongodPath else { throw CairnError(.notFound, "no mongod; set CAIRN_MONGOD") }
-        folder = options.folder == nil ? try TemporaryFolder("cairn-mongod") : nil
+        folder = options.folder == nil ? try TemporaryDirectory("cairn-mongod") : nil
         path = options.folder ?? folder?.path ?? ""
         port = try options.port ?? Self.freePort()
         var arguments = [
