@@ -96,6 +96,18 @@ extension MongoClient {
         }
     }
 
+    /// The names of all collections, views and time series of a database, buckets and system collections included; none when there is no
+    /// such database.
+    public func collectionNames(of db: String) throws -> [String] {
+        try MongoClient.retrying {
+            var names: [String] = []
+            try forEachDocument(of: ["listCollections": 1, "nameOnly": true], db: db) {
+                if let name = try $0.string("name") { names.append(name) }
+            }
+            return names
+        }
+    }
+
     /// `listDatabases`, sorted by name.
     public func databaseNames() throws -> [String] {
         let reply = try read(["listDatabases": 1, "nameOnly": true], db: "admin")

@@ -1,0 +1,184 @@
+internal import Archive
+internal import BSON
+internal import Bytes
+internal import Mongo
+internal import Synchronization
+
+/// The threads that decode chunks and insert their documents.
+struct InsertCrew {
+    let reader: SnapshotReader
+    let target: MongoDeployment
+    let options: Restore.Options
+    let digest: DocumentDigest?
+    let progress: JobProgress
+    let cancellation: Cancellation
+
+    /// Inserts all documents of `items`.
+    ///
+    /// - Returns: what became of each item, in their order.
+    /// - Throws: the first error of any thread; all have stopped then.
+    func insert(_ items: [RestoreItem], workers: Int) throws -> [InsertOutcome] {
+        progress.begin(
+            phase: "restore", totalCollections: items.count,
+            totalDocuments: items.reduce(0) { $0 + $1.entry.documents },
+            totalBytes: items.reduce(0) { $0 + $1.entry.rawBytes })
+        let queue = LeafQueue(items, reader)
+        let outcomes = Outcomes(items)
+        let threads = (0..<workers).map { number in
+            OwnedThread(name: "cairn-insert-\(number)") {
+                do {
+                    var inserter = try InsertThread(crew: self, items: items, outcomes: outcomes)
+                    try inserter.run(queue)
+                } catch { outcomes.fail(error) }
+            }
+        }
+        for thread in threads { thread.join() }
+        return try outcomes.finish()
+    }
+}
+
+/// What all threads did, and what went wrong first.
+final class Outcomes: Sendable {
+    private struct State {
+        var outcomes: [InsertOutcome]
+        var failure: (any Error)?
+    }
+
+    private let state: Mutex<State>
+
+    init(_ items: [RestoreItem]) {
+        state = Mutex(State(outcomes: items.map { InsertOutcome(namespace: $0.target.description) }))
+    }
+
+    func add(_ outcome: InsertOutcome, item: Int) { state.withLock { $0.outcomes[item].add(outcome) } }
+
+    func fail(_ error: any Error) { state.withLock { if $0.failure == nil { $0.failure = error } } }
+
+    /// Whether some thread failed; the others stop then.
+    var hasFailed: Bool { state.withLock { $0.failure != nil } }
+
+    func finish() throws -> [InsertOutcome] {
+        try state.withLock { state in
+            if let failure = state.failure { throw failure }
+            return state.outcomes
+        }
+    }
+}
+
+/// One of the threads. It owns a connection, a chunk reader and a buffer, and an inserter for the collection at hand.
+private struct InsertThread {
+    private let crew: InsertCrew
+    private let items: [RestoreItem]
+    private let outcomes: Outcomes
+    private let client: MongoClient
+    private let chunks: ChunkReader
+    private let buffer = Buffer(capacity: 4 << 20)
+    private var inserter: BulkInserter?
+    private var item = -1
+    private var outcome = InsertOutcome(namespace: "")
+    /// What the inserter had done when progress was last told.
+    private var told = (documents: 0, bytes: 0)
+
+    init(crew: InsertCrew, items: [RestoreItem], outcomes: Outcomes) throws {
+        self.crew = crew
+        self.items = items
+        self.outcomes = outcomes
+        client = try crew.target.checkOut()
+        chunks = crew.reader.makeChunkReader()
+    }
+
+    mutating func run(_ queue: LeafQueue) throws {
+        while !outcomes.hasFailed, let work = queue.next() {
+            try crew.cancellation.check()
+            switch work {
+            case .leaf(let leaf, let item):
+                try begin(item)
+                try insert(leaf)
+            case .whole(var cursor, let item):
+                try begin(item)
+                try insertInOrder(&cursor)
+            case .damage(let error, let item):
+                try begin(item)
+                try lose("a leaf list", error)
+            }
+        }
+        try settle()
+    }
+
+    private mutating func insertInOrder(_ cursor: inout LeafCursor) throws {
+        while !outcomes.hasFailed {
+            try crew.cancellation.check()
+            do {
+                guard let leaf = try cursor.next() else { return }
+                try insert(leaf)
+            } catch let error as CairnError where error.code == .corrupt {
+                try lose("a leaf list", error)
+            }
+        }
+    }
+
+    private mutating func insert(_ leaf: Leaf) throws {
+        let buffer = buffer
+        buffer.removeAll()
+        do {
+            try chunks.read(leaf.chunk, type: .documents, into: buffer)
+        } catch let error as CairnError where error.code == .corrupt {
+            return try lose("\(leaf.documents) documents\(leaf.identityRange)", error)
+        }
+        if let digest = crew.digest { try digest.add(chunk: buffer.bytes, to: &outcome.digest) }
+        try inserter?.insert(documents: buffer.bytes)
+        tellProgress()
+    }
+
+    /// A damaged chunk costs exactly its documents: salvaging goes on behind it, a plain restore stops.
+    private mutating func lose(_ what: String, _ error: CairnError) throws {
+        let namespace = items[item].entry.namespace
+        guard crew.options.salvage else {
+            throw CairnError(
+                .corrupt,
+                "damage in the repository costs \(what) of \(namespace). The target is not complete. `cairn check --read-data` lists all damage; "
+                    + "--salvage restores everything else", object: error.object, offset: error.offset,
+                underlying: error)
+        }
+        outcome.lost.append(RestoreReport.Failure(namespace: namespace, subject: what, reason: error.description))
+    }
+
+    private mutating func begin(_ next: Int) throws {
+        guard next != item else { return }
+        try settle()
+        item = next
+        let info = items[next].info
+        outcome = InsertOutcome(namespace: info.namespace.description)
+        told = (0, 0)
+        crew.progress.enter(collection: outcome.namespace)
+        var insertion = BulkInserter.Options()
+        insertion.writeConcern = crew.options.writeConcernDocument
+        insertion.isOrdered = info.isCapped
+        inserter = try BulkInserter(client: client, namespace: info.dataNamespace, options: insertion)
+    }
+
+    /// Sends what is left of the collection at hand and books it.
+    private mutating func settle() throws {
+        guard let inserter else { return }
+        try inserter.flush()
+        tellProgress()
+        outcome.documents = inserter.insertedDocuments
+        outcome.rawBytes = inserter.insertedBytes
+        outcome.omittedFailures = inserter.failureCount - inserter.failures.count
+        outcome.failures += inserter.failures.map {
+            RestoreReport.Failure(
+                namespace: outcome.namespace, subject: $0.id.identityText, reason: "\($0.message) (code \($0.code))")
+        }
+        outcomes.add(outcome, item: item)
+        self.inserter = nil
+        item = -1
+    }
+
+    private mutating func tellProgress() {
+        guard let inserter else { return }
+        let now = (documents: inserter.insertedDocuments, bytes: inserter.insertedBytes)
+        crew.progress.add(documents: now.documents - told.documents, bytesIn: now.bytes - told.bytes)
+        crew.progress.add(bytesStored: now.bytes - told.bytes)
+        told = now
+    }
+}

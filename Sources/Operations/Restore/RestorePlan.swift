@@ -1,0 +1,122 @@
+internal import Archive
+internal import BSON
+internal import Bytes
+internal import Mongo
+
+/// One namespace that is restored: what it was, and what it will be called.
+struct RestoreItem: Sendable {
+    let entry: CatalogueEntry
+    /// The description under its new name.
+    let info: CollectionInfo
+    /// Whether the documents go into temporary collections, to be merged into the server's users and roles.
+    let isUsersOrRoles: Bool
+
+    /// The name that users see in the target.
+    var target: Namespace { info.namespace }
+    /// Indexes besides that on `_id` and the clustering one.
+    var secondaryIndexCount: Int {
+        let order = CatalogueRestorer.buildOrder(of: info)
+        return order.first.count + order.last.count
+    }
+
+    /// The report's line of a dry run.
+    func planned(indexes: Bool) -> RestoreReport.Namespace {
+        RestoreReport.Namespace(
+            source: entry.namespace, target: target.description, type: entry.kind.rawValue, documents: entry.documents,
+            rawBytes: entry.rawBytes, indexes: indexes ? secondaryIndexCount : 0)
+    }
+
+    /// The report's line of what was restored.
+    func restored(_ outcome: InsertOutcome, indexes: Int) -> RestoreReport.Namespace {
+        RestoreReport.Namespace(
+            source: entry.namespace, target: target.description, type: entry.kind.rawValue,
+            documents: outcome.documents,
+            rawBytes: outcome.rawBytes, indexes: indexes)
+    }
+}
+
+/// Which namespaces of the snapshot go where.
+struct RestorePlan {
+    /// Sorted by the name in the snapshot.
+    private(set) var items: [RestoreItem] = []
+    /// What a person should know before.
+    private(set) var warnings: [String] = []
+    /// Whether users or roles are among the items.
+    var restoresUsersAndRoles: Bool { items.contains(where: \.isUsersOrRoles) }
+
+    /// - Throws: `.usage` for a rename that cannot be, or two namespaces that would get one name; `.notFound` when nothing is selected.
+    init(_ reader: SnapshotReader, _ options: Restore.Options) throws {
+        let filter = NamespaceFilter(include: options.include, exclude: options.exclude)
+        let renames = try options.renames.map { rename in
+            guard let rule = NamespaceRename(from: rename.from, to: rename.to) else {
+                throw CairnError(
+                    .usage, "--ns-from \(rename.from) and --ns-to \(rename.to) must hold the same number of `*`")
+            }
+            return rule
+        }
+        var omitted = 0
+        try reader.forEachEntry { entry in
+            let source = Namespace(entry.database, entry.collection)
+            guard filter.admits(source) else { return }
+            if RestorePlan.isUsersOrRoles(source) {
+                guard options.usersAndRoles else {
+                    omitted += entry.documents
+                    return
+                }
+                let temporary =
+                    source.collection == "system.users"
+                    ? CatalogueRestorer.temporaryUsers : CatalogueRestorer.temporaryRoles
+                items.append(RestoreItem(entry: entry, info: CollectionInfo(plain: temporary), isUsersOrRoles: true))
+                return
+            }
+            let target = renames.lazy.compactMap { $0.apply(to: source) }.first ?? source
+            items.append(
+                RestoreItem(entry: entry, info: CollectionInfo(entry, as: target), isUsersOrRoles: false))
+        }
+        if omitted > 0 {
+            warnings.append("\(omitted) users and roles of the snapshot are left out: --users-and-roles restores them")
+        }
+        try requireDistinctTargets()
+        guard !items.isEmpty || omitted > 0 else {
+            throw CairnError(
+                .notFound,
+                "no namespace of snapshot \(reader.snapshot.id.hex.prefix(8)) is selected: `cairn show` lists them")
+        }
+    }
+
+    private static func isUsersOrRoles(_ namespace: Namespace) -> Bool {
+        namespace.db == "admin" && (namespace.collection == "system.users" || namespace.collection == "system.roles")
+    }
+
+    private func requireDistinctTargets() throws {
+        var sources: [Namespace: String] = [:]
+        for item in items {
+            if let other = sources.updateValue(item.entry.namespace, forKey: item.target) {
+                throw CairnError(
+                    .usage,
+                    "\(other) and \(item.entry.namespace) would both be restored to this namespace: change --ns-to",
+                    object: item.target.description)
+            }
+        }
+    }
+}
+
+extension CollectionInfo {
+    /// What a catalogue entry describes, under another name. A view keeps its definition: what it reads from is not renamed.
+    init(_ entry: CatalogueEntry, as target: Namespace) {
+        let kind: Kind =
+            switch entry.kind {
+            case .collection: .collection
+            case .view: .view
+            case .timeseries: .timeseries
+            }
+        self.init(
+            namespace: target, kind: kind, uuid: entry.uuid, options: entry.options, indexes: entry.indexes,
+            estimate: Estimate(documents: entry.documents, bytes: entry.rawBytes))
+    }
+
+    /// A collection without options.
+    init(plain namespace: Namespace) {
+        self.init(namespace: namespace, kind: .collection, uuid: nil, options: [:], indexes: [])
+    }
+}

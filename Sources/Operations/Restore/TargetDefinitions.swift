@@ -1,0 +1,85 @@
+internal import BSON
+internal import Bytes
+internal import Mongo
+
+/// Everything of the target but its documents: collections before them, indexes and fences after.
+struct TargetDefinitions: Sendable {
+    let target: MongoDeployment
+    let options: Restore.Options
+    let progress: JobProgress
+    let cancellation: Cancellation
+
+    /// Connections that create collections or build indexes at once. The server builds the indexes of one collection in one thread.
+    private static let connections = 4
+
+    /// Drops what is in the way if that was asked for, and creates the collections and views.
+    func create(_ items: [RestoreItem]) throws {
+        progress.begin(phase: "create", totalCollections: items.count)
+        _ = try forEach(items) { restorer, item in
+            if options.drop || item.isUsersOrRoles { try restorer.drop(item.target) }
+            try restorer.create(item.info, preservingUUID: options.preserveUUID)
+        }
+    }
+
+    /// Builds indexes, then the unique and the expiring ones, then lifts the fences.
+    ///
+    /// - Returns: what could not be built or set.
+    func finish(_ items: [RestoreItem]) throws -> [RestoreReport.Failure] {
+        var failures: [RestoreReport.Failure] = []
+        if !options.noIndexes {
+            progress.begin(phase: "indexes", totalCollections: items.count)
+            failures += try build(items) { CatalogueRestorer.buildOrder(of: $0).first }
+            failures += try build(items) { CatalogueRestorer.buildOrder(of: $0).last }
+        }
+        failures += try forEach(items) { restorer, item -> RestoreReport.Failure? in
+            do {
+                try restorer.liftFences(item.info)
+                return nil
+            } catch let error as CairnError where error.code == .server {
+                return RestoreReport.Failure(
+                    namespace: item.target.description, subject: "validator or expiry", reason: error.message)
+            }
+        }.compactMap(\.self)
+        return failures
+    }
+
+    private func build(
+        _ items: [RestoreItem], _ select: @escaping @Sendable (CollectionInfo) -> [BSONDocument]
+    ) throws -> [RestoreReport.Failure] {
+        let concerned = items.filter { !select($0.info).isEmpty }
+        return try forEach(concerned) { restorer, item in
+            progress.enter(collection: item.target.description)
+            let failed = try restorer.buildIndexes(select(item.info), on: item.target)
+            return failed.map {
+                RestoreReport.Failure(
+                    namespace: item.target.description, subject: "index \($0.name)", reason: $0.error.message)
+            }
+        }.flatMap(\.self)
+    }
+
+    /// Puts users and roles in force.
+    func mergeUsersAndRoles() throws {
+        let restorer = CatalogueRestorer(client: try target.checkOut(), writeConcern: options.writeConcernDocument)
+        try restorer.mergeUsersAndRoles(replacing: options.drop)
+    }
+
+    private func forEach<Output: Sendable>(
+        _ items: [RestoreItem], _ body: @escaping @Sendable (CatalogueRestorer, RestoreItem) throws -> Output
+    ) throws -> [Output] {
+        try Parallel.map(items, threads: TargetDefinitions.connections, name: "cairn-ddl") {
+            CatalogueRestorer(client: try target.checkOut(), writeConcern: options.writeConcernDocument)
+        } each: { restorer, item in
+            try cancellation.check()
+            let output = try body(restorer, item)
+            progress.finishCollection()
+            return output
+        }
+    }
+}
+
+extension Restore.Options {
+    /// The write concern as the server takes it: a number of nodes, or `majority`, or a tag set's name.
+    var writeConcernDocument: BSONDocument {
+        ["w": Int32(writeConcern).map { .int32($0) } ?? .string(writeConcern)]
+    }
+}
