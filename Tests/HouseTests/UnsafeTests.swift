@@ -36,6 +36,8 @@ import Testing
         Exception(path: "Sources/cairn/Terminal/System.swift", reason: "the system calls of the command line"),
         Exception(path: "Tests/BSONTests/GuardedMemory.swift", reason: "mmap of pages that must not be touched"),
         Exception(path: "Tests/TestSupport/Server/", reason: "processes and sockets through the C library"),
+        Exception(path: "Tests/TestSupport/BenchData/BenchLoader.swift", reason: "clock_gettime"),
+        Exception(path: "Tests/TestSupport/BenchData/DocumentFile.swift", reason: "files through the C library"),
         Exception(path: "Tests/TestSupport/TemporaryDirectory.swift", reason: "directory walk through the C library"),
         Exception(path: "Tests/HouseTests/SourceTree.swift", reason: "directory walk through the C library"),
     ]

@@ -48,7 +48,7 @@ extension SampleData {
         [
             .int32(.min), .int32(.max), .int64(.min), .int64(.max), .int64(1), .bool(true), .bool(false), .null,
             .date(0), .date(-1), .date(.min), .date(.max), .minKey, .maxKey,
-            .timestamp(Timestamp(t: 0, i: 0)), .timestamp(Timestamp(t: .max, i: .max)),
+            .timestamp(Timestamp(t: 0, i: 1)), .timestamp(Timestamp(t: .max, i: .max)),
             .objectID(objectID(1)), .objectID(ObjectID(copying: [UInt8](repeating: 0xFF, count: 12))),
             // One, NaN, infinity, minus zero, the largest: the bits as they are stored.
             .decimal128(0x3040_0000_0000_0000_0000_0000_0000_0001), .decimal128(0x7C << 120),
@@ -68,6 +68,8 @@ extension SampleData {
         [
             [:], [], [1, "two", [3, [4, .null]], ["five": 5]],
             ["deep": deep(levels: 90)],
+            // At the top level of an inserted document the server would replace it by the time.
+            ["empty": .timestamp(Timestamp(t: 0, i: 0))],
             .array((0..<2_000).map { BSONValue($0) }),
         ]
     }

@@ -10,6 +10,8 @@ public final class WireClient {
     private let descriptor: Int32
     private var requests: UInt32 = 0
     private static let opMsg: UInt32 = 2013
+    /// Message header, flags, and the kind of the one section that a reply has.
+    private static let replyHeaderByteCount = 16 + 4 + 1
     private static let replyBytesMax = 48_000_000
 
     /// Connects to a loopback port.
@@ -50,6 +52,11 @@ public final class WireClient {
     /// - Parameter documents: whole documents, one behind the other, as the command's `documents` field.
     /// - Throws: `.unreachable` when the connection ends.
     public func exchange(_ command: BSONDocument, db: String, documents: [UInt8] = []) throws -> BSONDocument {
+        try BSONDocument(validating: exchangeBytes(command, db: db, documents: documents))
+    }
+
+    /// `exchange`, with the reply's bytes unread.
+    func exchangeBytes(_ command: BSONDocument, db: String, documents: [UInt8] = []) throws -> [UInt8] {
         let body = BSONDocument(command.pairs + [("$db", .string(db))]).bytes
         var sequence: [UInt8] = []
         if !documents.isEmpty {
@@ -62,7 +69,7 @@ public final class WireClient {
         message += Self.word(0) + [0] + body + sequence
         try sendAll(message)
         try sendAll(documents)
-        return try BSONDocument(validating: receiveReply())
+        return try receiveReply()
     }
 
     /// Sends one command that must succeed.
@@ -88,10 +95,11 @@ public final class WireClient {
 
     private func receiveReply() throws -> [UInt8] {
         let length = try receive(4).reversed().reduce(0) { $0 << 8 | Int($1) }
-        guard length > 26 && length < Self.replyBytesMax else {
+        guard length > Self.replyHeaderByteCount && length < Self.replyBytesMax else {
             throw CairnError(.unreachable, "a reply of \(length) bytes")
         }
-        return Array(try receive(length - 4)[17...])
+        _ = try receive(Self.replyHeaderByteCount - 4)
+        return try receive(length - Self.replyHeaderByteCount)
     }
 
     private func check(_ reply: BSONDocument, _ command: BSONDocument, db: String) throws {
