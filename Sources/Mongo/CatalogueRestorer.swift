@@ -3,8 +3,9 @@ public import Bytes
 
 /// Makes collections, views, time series and indexes on a target, as `CollectionInfo` describes them.
 ///
-/// Fences: while data goes in, the target must neither refuse nor expire documents. `create` therefore leaves validators and the
-/// expiry of time-series and clustered collections out, and `liftFences` adds them at the end.
+/// Fences: while data goes in, the target must neither refuse nor expire documents. `create` therefore leaves the expiry of time-series and
+/// clustered collections out, and `liftFences` adds it at the end. Validators are made at once: `BulkInserter` bypasses them, and `collMod`
+/// would add options to them that the source's do not have.
 public struct CatalogueRestorer {
     let client: MongoClient
     /// `{w: …}` for DDL, nil for the server's default.
@@ -16,10 +17,8 @@ public struct CatalogueRestorer {
         self.writeConcern = writeConcern
     }
 
-    /// Options that `create` leaves out and `liftFences` sets. `expireAfterSeconds` is one of collections that have no TTL index for it.
-    private static let fenced: Set<String> = [
-        "validator", "validationLevel", "validationAction", "expireAfterSeconds",
-    ]
+    /// Options that `create` leaves out and `liftFences` sets: the expiry of collections that have no TTL index for it.
+    private static let fenced: Set<String> = ["expireAfterSeconds"]
     /// Options that the server reports but does not take: `temp` marks collections that a restart drops.
     private static let reportedOnly: Set<String> = ["temp"]
 
