@@ -74,7 +74,9 @@ let package = Package(
             dependencies: ["Operations", "Archive", "Mongo", "ObjectStore", "BSON", "Bytes", "TestSupport"],
             swiftSettings: house),
         .testTarget(
-            name: "cairnTests", dependencies: ["cairn", "Mongo", "BSON", "Bytes", "TestSupport"], swiftSettings: house),
+            name: "cairnTests",
+            dependencies: ["cairn", "Operations", "Archive", "ObjectStore", "Mongo", "BSON", "Bytes", "TestSupport"],
+            swiftSettings: house),
         .testTarget(name: "HouseTests", swiftSettings: house),
     ]
 )

@@ -2,6 +2,12 @@ import Bytes
 import CMongoC
 import Glibc
 
+/// What libmongoc says about itself.
+public enum LibMongoCVersion {
+    /// For instance `1.23.1`.
+    public static var text: String { unsafe String(cString: mongoc_get_version()) }
+}
+
 /// The process-wide state of libmongoc, set up once before its first use.
 enum LibMongoC {
     /// Set up on first access; the runtime's once-semantics make this safe from any thread.

@@ -1,5 +1,6 @@
 internal import Archive
 internal import Bytes
+internal import Mongo
 internal import Operations
 
 /// What `cairn --version` says.
@@ -11,6 +12,7 @@ enum VersionText {
         repository format \(FormatVersion.current)
         zstd \(ZstdVersion.text)
         \(OpenSSLVersion.text)
+        libmongoc \(LibMongoCVersion.text)
         """
     }
 }

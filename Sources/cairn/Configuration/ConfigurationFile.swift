@@ -112,9 +112,10 @@ enum ConfigurationFile {
 
 /// Finds what a misspelt word was meant to be.
 enum Suggestion {
-    /// The candidate with the smallest edit distance, if that is at most a third of the word's length (at least 1).
+    /// The candidate with the smallest edit distance, if that is at most a third of the word's length; two letters
+    /// changing places count as two edits, which any word of four letters may have.
     static func nearest(to word: String, among candidates: [String]) -> String? {
-        let limit = max(1, word.count / 3)
+        let limit = max(word.count < 4 ? 1 : 2, word.count / 3)
         return candidates.map { ($0, distance(word, $0)) }.filter { $0.1 <= limit }.min { $0.1 < $1.1 }?.0
     }
 

@@ -112,10 +112,11 @@ enum System {
 
     // MARK: Signals
 
-    /// Blocks SIGINT and SIGTERM in this thread and all that it starts, and ignores SIGPIPE, so that one thread can
-    /// take the signals with `nextStopSignal` and a closed pipe is an error of `write`.
+    /// Blocks SIGINT and SIGTERM in this thread and all that it starts, so that one thread can take
+    /// the signals with `nextStopSignal`. A closed pipe and a file size limit become errors of `write`.
     static func routeSignals() {
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
         var set = stopSignals()
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     }

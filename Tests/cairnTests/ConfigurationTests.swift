@@ -1,0 +1,128 @@
+import Bytes
+import Foundation
+import TestSupport
+import Testing
+
+@testable import cairn
+
+/// Flag before environment before file, and a file whose mistakes are found where they are.
+@Suite struct ConfigurationTests {
+    private static let folder = Result { try TemporaryDirectory() }
+
+    private func write(_ text: String, _ name: String = #function) throws -> String {
+        let path = try Self.folder.get().appending(String(name.prefix { $0 != "(" }) + ".yaml")
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
+    private func flag(_ text: String) -> SettingValue { SettingValue(texts: [text], origin: .flag("--repository")) }
+
+    @Test func theStrongestSourceWins() throws {
+        let path = try write("repository: /file\nbackup:\n  level: 7\n  readers: 3\n")
+        let environment = ["CAIRN_CONFIG": path, "CAIRN_REPOSITORY": "/environment", "CAIRN_BACKUP_READERS": "5"]
+        var merged = try Configuration(
+            flags: [.repository: flag("/flag")], configurationPath: nil, environment: environment)
+        #expect(try merged.repository() == "/flag")
+        #expect(try merged.level() == 7)
+        #expect(try merged.integer(.backupReaders, in: 1...64) == 5)
+        merged = try Configuration(flags: [:], configurationPath: nil, environment: environment)
+        #expect(try merged.repository() == "/environment")
+        merged = try Configuration(flags: [:], configurationPath: path, environment: ["CAIRN_CONFIG": "/nowhere"])
+        #expect(try merged.repository() == "/file")
+    }
+
+    @Test func aVariableSetToNothingIsNotSet() throws {
+        let path = try write("repository: /file\n")
+        let merged = try Configuration(
+            flags: [:], configurationPath: path, environment: ["CAIRN_REPOSITORY": "", "CAIRN_CONFIG": ""])
+        #expect(try merged.repository() == "/file")
+    }
+
+    @Test func everySettingCanStandInAFile() throws {
+        let text = """
+            repository: repo
+            uri-file: /etc/uri
+            passphrase-file: pass
+            read-preference: primary
+            server-timeout: 5
+            backup:
+              level: max
+              scan-order: id
+              readers: 2
+              workers: 2
+              ns-include: ["a.*", b]
+              ns-exclude: c.d
+              tags: [one, two]
+            restore:
+              workers: 4
+              write-concern: "2"
+
+            """
+        let path = try write(text)
+        let merged = try Configuration(flags: [:], configurationPath: path, environment: [:])
+        let folder = try Self.folder.get().path
+        #expect(try merged.repository() == folder + "/repo")
+        #expect(merged[.uriFile]?.text == "/etc/uri")
+        #expect(merged[.passphraseFile]?.text == folder + "/pass")
+        #expect(try merged.level() == 19)
+        #expect(merged.list(.backupInclude) == ["a.*", "b"])
+        #expect(merged.list(.backupExclude) == ["c.d"])
+        #expect(merged.list(.backupTags) == ["one", "two"])
+        #expect(merged[.restoreWriteConcern]?.text == "2")
+        for setting in Setting.allCases where setting != .uri && setting != .keyFile {
+            #expect(merged[setting] != nil, "\(setting.rawValue)")
+        }
+    }
+
+    @Test(arguments: [
+        ("repositry: /x\n", "unknown setting `repositry`; did you mean `repository`?", ":1:1"),
+        ("repository: /x\nbackup:\n  levle: 3\n", "did you mean `backup.level`?", ":3:3"),
+        ("level: 3\n", "unknown setting `level`; `backup.level` is known", ":1:1"),
+        ("backup:\n  quux: 3\n", "known here: level, scan-order", ":2:3"),
+        ("repository: [a, b]\n", "`repository` takes one value", ":1:13"),
+        ("backup: 3\n", "`backup` holds further settings", ":1:9"),
+        ("backup:\n  tags:\n    - {a: b}\n", "`backup.tags` is a list of plain texts", ":3:7"),
+        ("- a\n", "the file must be a mapping", ":1:1"),
+        ("repository: \"x\n", "not valid YAML", ""),
+        ("repository: /a\nrepository: /b\n", "not valid YAML", ""),
+    ])
+    func mistakesAreFoundWhereTheyAre(text: String, message: String, place: String) throws {
+        let error = try #require(throws: CairnError.self) { try ConfigurationFile.parse(text, path: "/c/cairn.yaml") }
+        #expect(error.code == .usage)
+        #expect(error.message.contains(message), "\(error)")
+        #expect(error.object == "/c/cairn.yaml" + place)
+    }
+
+    @Test func emptyFilesAndEmptyValuesSetNothing() throws {
+        #expect(try ConfigurationFile.parse("", path: "c").isEmpty)
+        #expect(try ConfigurationFile.parse("# nothing\n", path: "c").isEmpty)
+        #expect(try ConfigurationFile.parse("repository:\nbackup:\n  tags: ~\nrestore:\n", path: "c").isEmpty)
+    }
+
+    @Test(arguments: ["0", "20", "-1", "3.5", "fastest", ""])
+    func wrongLevelsAreRefused(text: String) throws {
+        let value = SettingValue(texts: [text], origin: .environment(variable: "CAIRN_BACKUP_LEVEL"))
+        let merged = try Configuration(flags: [.backupLevel: value], configurationPath: nil, environment: [:])
+        let error = try #require(throws: CairnError.self) { try merged.level() }
+        #expect(error.code == .usage && error.object == "CAIRN_BACKUP_LEVEL")
+    }
+
+    @Test func aStrongerKeyReplacesAWeakerOfTheOtherKind() throws {
+        let environment = ["CAIRN_PASSPHRASE_FILE": "/p"]
+        let keyFile = SettingValue(texts: ["/k"], origin: .flag("--key-file"))
+        var merged = try Configuration(flags: [.keyFile: keyFile], configurationPath: nil, environment: environment)
+        let chosen = try #require(try merged.either(.passphraseFile, .keyFile))
+        #expect(chosen.0 == .keyFile && chosen.1.text == "/k")
+        merged = try Configuration(
+            flags: [:], configurationPath: nil, environment: environment.merging(["CAIRN_KEY_FILE": "/k"]) { $1 })
+        let error = try #require(throws: CairnError.self) { try merged.either(.passphraseFile, .keyFile) }
+        #expect(error.object == "CAIRN_PASSPHRASE_FILE, CAIRN_KEY_FILE")
+    }
+
+    @Test func variablesFollowTheNames() {
+        #expect(Setting.uriFile.variable == "CAIRN_URI_FILE")
+        #expect(Setting.backupScanOrder.variable == "CAIRN_BACKUP_SCAN_ORDER")
+        #expect(Setting.backupTags.variable == nil)
+        #expect(Suggestion.distance("kitten", "sitting") == 3)
+    }
+}
