@@ -72,6 +72,9 @@ public final class MemoryStore: ObjectStore {
         entries.withLock { _ = $0.removeValue(forKey: name) }
     }
 
+    /// Nothing to do.
+    public func settle(_ names: [ObjectName]) throws {}
+
     private func content(_ name: ObjectName) throws -> Buffer {
         guard let entry = entries.withLock({ $0[name] }) else {
             throw CairnError(.notFound, "\(name) is missing in \(location)", object: name.path)

@@ -68,11 +68,6 @@ public protocol ObjectStore: Sendable {
     ///
     /// `put` does so for its own objects before it returns. But another writer's put may be seen before it returns, and
     /// a process that died inside it never comes to its end. Whoever is about to refer to objects of others asks this
-    /// first. Stores that show an object only once it is durable have nothing to do, which is the default.
+    /// first. A store that shows objects only once they are durable has nothing to do.
     func settle(_ names: [ObjectName]) throws
-}
-
-extension ObjectStore {
-    /// Nothing to do.
-    public func settle(_ names: [ObjectName]) throws {}
 }

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Stops a backup at every change that it makes to the disk, as a process that dies and as a power cut, and looks at
-/// what is left: format-spec.md §11, the order of writes.
+/// what is left: format-spec.md §11 [W-1] [W-2] [W-3] [W-7].
 @Suite struct CrashTests {
     private static let firstData: SampleData = [
         "shop.orders": [noise(0..<120), noise(120..<150)], "shop.users": [noise(0..<10)], "shop.empty": [],

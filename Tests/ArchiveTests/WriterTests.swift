@@ -242,4 +242,5 @@ final class FailingStore: ObjectStore {
     func stat(_ name: ObjectName) throws -> ObjectInfo? { try inner.stat(name) }
     func list(prefix: String, _ body: (ObjectInfo) throws -> Void) throws { try inner.list(prefix: prefix, body) }
     func delete(_ name: ObjectName) throws { try inner.delete(name) }
+    func settle(_ names: [ObjectName]) throws { try inner.settle(names) }
 }

@@ -44,8 +44,8 @@ public struct WriterIndex: Sendable {
             chunks.insert(contents)
             adopted.append(contents)
         }
-        // What the next snapshot will rest on must last as long as it. Packs that index objects name were durable
-        // before they were named.
+        // What the next snapshot will rest on must last as long as it: format-spec.md §11 [W-7]. Packs that index
+        // objects name were durable before they were named.
         try repository.store.settle(
             [Names.config, Names.key(repository.openedBy)] + adopted.map { Names.pack($0.identity.id) })
         return WriterIndex(chunks: chunks, adopted: adopted, missing: missing.sorted())
