@@ -58,9 +58,11 @@ public final class BulkInserter {
     /// Where each document of the batch begins in `command`.
     private var starts: [Int] = []
     private var batchBytes = 0
+    /// Which documents of the batch the server will change, in ascending order.
+    private var replaced: [Int] = []
     private var flushedDocuments = 0
     private let reply = Reply()
-    /// Top-level `Timestamp(0, 0)` must go around the insert command, which would put the time of day in its place.
+    /// The insert command puts the time of day in the place of a top-level `Timestamp(0, 0)`.
     private let replacesEmptyTimestamps: Bool
 
     /// An inserter for one collection (`system.buckets.X` for a time series).
@@ -94,16 +96,13 @@ public final class BulkInserter {
 
     /// Takes one document; sends full batches.
     public func insert(_ document: RawSpan) throws {
-        if replacesEmptyTimestamps, try BulkInserter.hasEmptyTimestamp(document) {
-            try insertVerbatim(document)
-            return
-        }
         let count = document.byteCount
         if !starts.isEmpty, batchBytes + count > options.batchBytes || starts.count == options.batchDocuments {
             try flush()
         }
         command.append(littleEndian: BSONType.document.rawValue)
         appendKey(starts.count)
+        if replacesEmptyTimestamps, try BulkInserter.hasEmptyTimestamp(document) { replaced.append(starts.count) }
         starts.append(command.count)
         command.append(document)
         batchBytes += count
@@ -126,6 +125,7 @@ public final class BulkInserter {
         command.removeAll()
         command.append(header)
         starts.removeAll(keepingCapacity: true)
+        replaced.removeAll(keepingCapacity: true)
         batchBytes = 0
     }
 
@@ -185,8 +185,9 @@ extension BulkInserter {
     private func settle(isRepeated: Bool) throws {
         let refused = try reply.withView { reply in try readErrors(reply) }
         if let unmet = try reply.withView({ try $0.owned("writeConcernError") }) {
-            let reason = try unmet.optional("errmsg", as: String.self, in: "insert") ?? "unknown reason"
-            throw CairnError(.server, "the write concern was not met: \(reason).", object: namespace.description)
+            let cause = ServerError(writeConcernError: unmet)
+            throw CairnError(
+                .server, "the write concern was not met: \(cause.message).", object: namespace.description, underlying: cause)
         }
         var failed = 0
         var failedBytes = 0
@@ -198,6 +199,8 @@ extension BulkInserter {
         }
         insertedDocuments += starts.count - failed
         insertedBytes += batchBytes - failedBytes
+        let refusedIndexes = Set(refused.map(\.index))
+        for index in replaced where !refusedIndexes.contains(index) { try restoreTimestamps(index) }
     }
 
     private struct WriteError {
@@ -257,9 +260,9 @@ extension BulkInserter {
     }
 }
 
-/// Documents that the insert command of servers without `bypassEmptyTsReplacement` would change.
+/// Documents that the insert command of servers without `bypassEmptyTsReplacement` changes.
 extension BulkInserter {
-    /// Whether a top-level field other than `_id` is `Timestamp(0, 0)`.
+    /// Whether a top-level field is `Timestamp(0, 0)`. (One inside `_id` or deeper is kept by the server.)
     static func hasEmptyTimestamp(_ document: RawSpan) throws -> Bool {
         var elements = try DocumentView(document).makeElements()
         while let element = try elements.next() {
@@ -268,21 +271,25 @@ extension BulkInserter {
         return false
     }
 
-    /// An oplog insert is applied as it is.
-    private func insertVerbatim(_ document: RawSpan) throws {
-        try flush()
-        var operation = DocumentBuilder()
-        operation.append("op", "i")
-        operation.append("ns", .string(namespace.description))
-        operation.append("o", document: document)
-        var command = DocumentBuilder()
-        command.append("applyOps", [.document(operation.finish())])
-        command.append("bypassDocumentValidation", true)
-        command.append("writeConcern", ifPresent: options.writeConcern.map(BSONValue.document))
-        _ = try client.read(command.finish(), db: "admin", namespace: namespace.description)
-        insertedDocuments += 1
-        insertedBytes += document.byteCount
-        flushedDocuments += 1
+    /// Puts the document in place as it is: an update by pipeline does not touch timestamps. (`applyOps` does, and a replacement too.)
+    ///
+    /// The update needs a privilege that the built-in role `restore` lacks; without it the document is reported as failed.
+    private func restoreTimestamps(_ index: Int) throws {
+        let document = try document(at: index)
+        guard let id = document["_id"] else { return }
+        let stage: BSONValue = ["$replaceWith": ["$literal": .document(document)]]
+        let update: BSONValue = ["q": ["_id": ["$eq": id]], "u": [stage]]
+        let command: BSONDocument = [
+            "update": .string(namespace.collection), "updates": [update], "bypassDocumentValidation": true,
+        ]
+        do {
+            _ = try client.read(command, db: namespace.db, namespace: namespace.description)
+        } catch let error as CairnError where error.code == .privilege {
+            insertedDocuments -= 1
+            insertedBytes -= document.bytes.count
+            let reason = "its Timestamp(0, 0) was replaced by the server; keeping it needs the role readWrite"
+            try record(WriteError(index: index, code: ServerError.unauthorized, message: reason))
+        }
     }
 }
 

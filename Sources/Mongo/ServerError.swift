@@ -1,3 +1,4 @@
+internal import BSON
 public import Bytes
 
 /// An error as libmongoc or the server reported it, before it is put in `cairn`'s words. It is the `underlying` of the `CairnError` that a
@@ -68,6 +69,14 @@ extension ServerError {
     public init?(causing error: any Error) {
         guard let cause = (error as? CairnError)?.underlying as? ServerError else { return nil }
         self = cause
+    }
+
+    /// What a `writeConcernError` of a reply says.
+    init(writeConcernError error: BSONDocument) {
+        let text = try? error.optional("errmsg", as: String.self, in: "reply")
+        let name = try? error.optional("codeName", as: String.self, in: "reply")
+        let code = try? error.optional("code", as: Int.self, in: "reply")
+        self.init(origin: .server, code: code ?? 0, name: name ?? "", message: text ?? "unknown reason")
     }
 
     /// Whether `error` is a `CairnError` with a transient cause.
