@@ -16,7 +16,15 @@ let spans: [SwiftSetting] = house + [.enableExperimentalFeature("Lifetimes")]
 
 let package = Package(
     name: "cairn",
-    products: [.executable(name: "cairn", targets: ["cairn"])],
+    products: [
+        .executable(name: "cairn", targets: ["cairn"]),
+        // For benchmarks/, which is a package of its own. Nothing here is a promise to others.
+        .library(name: "Archive", targets: ["Archive"]),
+        .library(name: "ObjectStore", targets: ["ObjectStore"]),
+        .library(name: "BSON", targets: ["BSON"]),
+        .library(name: "Bytes", targets: ["Bytes"]),
+        .library(name: "TestSupport", targets: ["TestSupport"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),

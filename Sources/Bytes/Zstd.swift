@@ -20,12 +20,26 @@ public final class ZstdCompressor {
         precondition(ZstdCompressor.levels.contains(level))
         unsafe context = ZSTD_createCCtx()
         set(ZSTD_c_compressionLevel, Int32(level))
+        if level == ZstdCompressor.tunedLevel { tuneForDocuments() }
         // The frame is authenticated, and its size is kept beside it: a checksum and a dictionary id would be waste.
         set(ZSTD_c_checksumFlag, 0)
         set(ZSTD_c_contentSizeFlag, 1)
     }
 
     deinit { unsafe ZSTD_freeCCtx(context) }
+
+    private static let tunedLevel = 3
+
+    /// Level 3 with the parameters that suit BSON, where matches are field names with their neighbours and hardly
+    /// ever shorter than 7 bytes. zstd's own table for level 3 (two hash tables, matches from 5 bytes) took 1.3 to
+    /// 1.55 times as long to save 1.5 % on the benchmark's documents (33.6 % against 34.1 % of the raw size) and 3
+    /// % on the sample databases (17.6 % against 18.1 %). The table of 512 KiB stays in a core's second-level
+    /// cache. Any decoder reads the frames.
+    private func tuneForDocuments() {
+        set(ZSTD_c_strategy, Int32(ZSTD_fast.rawValue))
+        set(ZSTD_c_minMatch, 7)
+        set(ZSTD_c_hashLog, 17)
+    }
 
     private func set(_ parameter: ZSTD_cParameter, _ value: Int32) {
         precondition(unsafe ZSTD_isError(ZSTD_CCtx_setParameter(context, parameter, value)) == 0)

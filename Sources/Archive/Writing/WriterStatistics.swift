@@ -14,6 +14,9 @@ public struct WriterProgress: Hashable, Sendable {
     public var packs = 0
     /// Where the workers' time went.
     public var stages = StageTimes()
+
+    /// Nothing done.
+    public init() {}
 }
 
 /// Nanoseconds that threads spent in each stage, summed over the threads.
@@ -28,6 +31,9 @@ public struct StageTimes: Hashable, Sendable {
     public var seal = 0
     /// Putting packs: write, fsync, rename, fsync.
     public var put = 0
+
+    /// No time spent.
+    public init() {}
 }
 
 /// The counters behind `WriterProgress`. Relaxed: they order nothing.
