@@ -1,0 +1,239 @@
+import BSON
+import Bytes
+import ObjectStore
+
+@testable import Archive
+
+/// Writes the small repository of `Tests/Vectors/valid`, the same each time, or one with a single defect.
+struct GoldenRepository {
+    static let passphrase = "correct horse battery staple"
+    static let keyFile = [UInt8](repeating: 0x2A, count: 32)
+
+    /// Changes to what is about to be sealed; each makes one defect that only a holder of the keys could make.
+    struct Hooks {
+        var leaf: (BSONDocument) -> BSONDocument = { $0 }
+        var entry: (BSONDocument) -> BSONDocument = { $0 }
+        var snapshot: (BSONDocument) -> BSONDocument = { $0 }
+        var index: (BSONDocument) -> BSONDocument = { $0 }
+        var chunkID: (ChunkID) -> ChunkID = { $0 }
+        var packs: (inout [PackContents]) -> Void = { _ in }
+        var seed = "cairn vectors"
+    }
+
+    let store = MemoryStore()
+    let repository: Repository
+    private let hooks: Hooks
+    private let builder: PackBuilder
+    private let hasher: ChunkHasher
+    private let compressor = ZstdCompressor(level: 3)
+    private var packs: [PackContents] = []
+    private(set) var snapshots: [RandomID] = []
+
+    init(_ hooks: Hooks = Hooks()) throws {
+        self.hooks = hooks
+        repository = try Repository.create(
+            store: store,
+            parameters: RepositoryParameters(
+                passphraseCost: PassphraseCost(logN: 4, r: 8, p: 1), keyLabel: "passphrase of the vectors"),
+            key: .passphrase(SecretBytes(copying: Array(GoldenRepository.passphrase.utf8).rawSpan)),
+            surroundings: .seeded(hooks.seed))
+        builder = repository.makePackBuilder()
+        hasher = ChunkHasher(keys: repository.keys)
+        _ = try repository.addKey(
+            .keyFile(SecretBytes(copying: GoldenRepository.keyFile.rawSpan)), label: "key file of the vectors",
+            cost: .standard)
+        try repository.appendAudit(operation: "init", program: "cairn vectors", details: [:])
+        try backup(orders: [["first", "second", "third"]], at: 1_795_000_000)
+        try backup(orders: [["first", "second", "third"], ["fourth"]], at: 1_795_086_400)
+        let index = hooks.index(IndexObject(packs: packs).encode())
+        try repository.writeSealed(index, kind: .index, id: repository.newID())
+        let lease = LeaseRecord(
+            id: repository.newID(), kind: .writer, created: 1_795_000_000_000, renewed: 1_795_000_000_000,
+            expires: 1_795_000_600_000, note: "left by a job that was killed")
+        try repository.writeSealed(lease.encode(), kind: .lease, id: lease.id)
+    }
+
+    private mutating func backup(orders: [[String]], at: UInt32) throws {
+        var added: Set<ChunkID> = Set(packs.flatMap { $0.entries.map(\.id) })
+        try builder.begin(in: Buffer(capacity: 1 << 14))
+        let entries = [
+            // More leaves than fit inline: a leaf list.
+            try entry(
+                "big", "numbers", try (0..<6).map { number in try leaf(numbers(number), &added) }, options: [:],
+                added: &added),
+            try entry("shop", "empty", [], options: ["capped": true, "size": .int64(4096)], added: &added),
+            try entry(
+                "shop", "orders", try orders.map { try leaf(documents($0), &added) }, options: [:], added: &added),
+            try entry("shop", "view", nil, options: ["viewOn": "orders", "pipeline": .array([])], added: &added),
+        ]
+        let encoded = entries.map { hooks.entry($0.encode()) }
+        let catalogue = try chunk(encoded.flatMap(\.bytes), .catalogue, &added)
+        let pack = builder.finish()
+        try repository.writePack(pack)
+        packs.append(pack.contents)
+        let snapshot = snapshot(catalogue, entries, at: at, addedBytes: pack.buffer.count)
+        try repository.writeSealed(hooks.snapshot(snapshot.encode()), kind: .snapshot, id: snapshot.id)
+        snapshots.append(snapshot.id)
+        try repository.appendAudit(
+            operation: "backup", program: "cairn vectors", details: ["snapshot": .id(snapshot.id)])
+        if snapshots.count == 2 { hooks.packs(&packs) }
+    }
+
+    private func snapshot(_ catalogue: ChunkID, _ entries: [CatalogueEntry], at: UInt32, addedBytes: Int) -> Snapshot {
+        Snapshot(
+            id: repository.newID(), kind: .full, parent: snapshots.last, at: Timestamp(t: at, i: 1),
+            started: repository.now(), finished: repository.now(),
+            source: Snapshot.Source(
+                set: "rs0", host: "db.example:27017", serverVersion: "6.0.5", featureCompatibilityVersion: "6.0"),
+            scanOrder: .natural, tags: snapshots.isEmpty ? [] : ["nightly"], catalogue: [catalogue],
+            totals: Snapshot.Totals(
+                namespaces: entries.count, documents: entries.reduce(0) { $0 + $1.documents },
+                rawBytes: entries.reduce(0) { $0 + $1.rawBytes }, chunks: entries.reduce(0) { $0 + $1.leafCount },
+                addedBytes: addedBytes),
+            warnings: [], exact: true)
+    }
+
+    private func entry(
+        _ database: String, _ collection: String, _ leaves: [Leaf]?, options: BSONDocument, added: inout Set<ChunkID>
+    ) throws -> CatalogueEntry {
+        let all = leaves ?? []
+        var stored = CatalogueEntry.Leaves.inline(all)
+        if all.count > FormatLimits.inlineLeavesMax {
+            let list = all.flatMap { hooks.leaf($0.encode()).bytes }
+            stored = .lists([try chunk(list, .leafList, &added)])
+        }
+        return CatalogueEntry(
+            database: database, collection: collection, kind: leaves == nil ? .view : .collection,
+            uuid: leaves == nil ? nil : [UInt8](repeating: UInt8(collection.utf8.count), count: 16), options: options,
+            indexes: leaves == nil ? [] : [["v": 2, "key": ["_id": 1], "name": "_id_"]],
+            documents: all.reduce(0) { $0 + $1.documents }, rawBytes: all.reduce(0) { $0 + $1.rawBytes }, plan: nil,
+            leafCount: all.count, leaves: stored)
+    }
+
+    private func leaf(_ documents: [BSONDocument], _ added: inout Set<ChunkID>) throws -> Leaf {
+        let plaintext = documents.flatMap(\.bytes)
+        func identity(_ document: BSONDocument) throws -> [UInt8] {
+            [UInt8](try DocumentIdentity.idBytes(of: document.bytes.rawSpan))
+        }
+        return Leaf(
+            chunk: try chunk(plaintext, .documents, &added), documents: documents.count, rawBytes: plaintext.count,
+            firstID: try identity(documents[0]), lastID: try identity(documents[documents.count - 1]))
+    }
+
+    private func chunk(_ plaintext: [UInt8], _ type: ChunkType, _ added: inout Set<ChunkID>) throws -> ChunkID {
+        var id = hasher.id(of: plaintext.rawSpan, type: type)
+        if type == .documents { id = hooks.chunkID(id) }
+        guard added.insert(id).inserted else { return id }
+        let start = builder.buffer.count
+        var encoding = ChunkEncoding.zstd
+        if compressor.compress(plaintext.rawSpan, appendingTo: builder.buffer) == nil {
+            encoding = .raw
+            builder.buffer.append(plaintext)
+        }
+        try builder.seal(from: start, id: id, type: type, encoding: encoding, rawCount: plaintext.count)
+        return id
+    }
+
+    private func numbers(_ number: Int) -> [BSONDocument] {
+        (0..<3).map {
+            ["_id": .int32(Int32(number * 3 + $0)), "square": .int64(Int64((number * 3 + $0) * (number * 3 + $0)))]
+        }
+    }
+
+    private func documents(_ names: [String]) -> [BSONDocument] {
+        names.enumerated().map { number, name in
+            [
+                "_id": .string(name), "placed": .date(1_795_000_000_000 + Int64(number)),
+                "note": .string(String(repeating: "\(name) order, delivered as asked. ", count: 6)),
+                "items": .array([.document(["sku": "A-1", "count": 2]), .null, .double(0.5)]),
+            ]
+        }
+    }
+}
+
+/// Reads a repository as format-spec.md §9.4 says and checks everything that §14.2 asks for.
+///
+/// - Returns: for each snapshot, oldest first, the concatenated documents of each namespace.
+func readEverything(_ repository: Repository) throws -> [[String: [UInt8]]] {
+    let reading = try WholeReading(repository)
+    return try repository.snapshots().map { try reading.read($0) }
+}
+
+private struct WholeReading {
+    let repository: Repository
+    let index: ChunkIndex
+    let opener: ChunkOpener
+    let hasher: ChunkHasher
+
+    init(_ repository: Repository) throws {
+        self.repository = repository
+        index = try repository.loadIndex()
+        opener = repository.makeChunkOpener()
+        hasher = ChunkHasher(keys: repository.keys)
+    }
+
+    func read(_ snapshot: Snapshot) throws -> [String: [UInt8]] {
+        var entries: [CatalogueEntry] = []
+        for id in snapshot.catalogue {
+            let plaintext = try chunk(id, .catalogue)
+            try CatalogueEntry.forEach(inCatalogue: plaintext.rawSpan, object: "catalogue") { entries.append($0) }
+        }
+        for (one, next) in zip(entries, entries.dropFirst()) {
+            try require(CatalogueEntry.precedes(one, next), "the catalogue is out of order")
+        }
+        let documents = entries.reduce(0) { $0 + $1.documents }
+        let rawBytes = entries.reduce(0) { $0 + $1.rawBytes }
+        try require(
+            (entries.count, documents, rawBytes)
+                == (snapshot.totals.namespaces, snapshot.totals.documents, snapshot.totals.rawBytes),
+            "the catalogue is not what the totals say")
+        var result: [String: [UInt8]] = [:]
+        for entry in entries { result[entry.namespace] = try read(entry) }
+        return result
+    }
+
+    private func read(_ entry: CatalogueEntry) throws -> [UInt8] {
+        var leaves: [Leaf] = []
+        switch entry.leaves {
+        case .inline(let inline): leaves = inline
+        case .lists(let ids):
+            for id in ids {
+                let plaintext = try chunk(id, .leafList)
+                try Leaf.forEach(inList: plaintext.rawSpan, object: entry.namespace) { leaves.append($0) }
+            }
+        }
+        var all: [UInt8] = []
+        var total = 0
+        for leaf in leaves {
+            let plaintext = try chunk(leaf.chunk, .documents)
+            var count = 0
+            try forEachDocument(plaintext.rawSpan, object: entry.namespace) { _ in count += 1 }
+            try require((count, plaintext.count) == (leaf.documents, leaf.rawBytes), "a leaf and its chunk differ")
+            all += plaintext
+            total += count
+        }
+        try require(
+            (leaves.count, total, all.count) == (entry.leafCount, entry.documents, entry.rawBytes),
+            "leaves do not add up")
+        return all
+    }
+
+    private func chunk(_ id: ChunkID, _ type: ChunkType) throws -> [UInt8] {
+        guard let location = index.lookup(id) else {
+            throw CairnError(.corrupt, "chunk \(id.hex) is in no index object", object: "indexes/")
+        }
+        try require(location.type == type, "a chunk of another type")
+        let output = Buffer(capacity: location.rawCount)
+        do {
+            try repository.readChunk(id, at: location, opener: opener, into: output)
+        } catch let error as CairnError where error.code == .notFound {
+            throw CairnError(.corrupt, "a pack is missing", object: error.object)
+        }
+        try require(hasher.id(of: output.bytes, type: type) == id, "a chunk's id is not that of its plaintext")
+        return output.array
+    }
+
+    private func require(_ condition: Bool, _ message: String) throws {
+        guard condition else { throw CairnError(.corrupt, message) }
+    }
+}

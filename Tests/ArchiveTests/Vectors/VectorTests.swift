@@ -1,0 +1,154 @@
+import Bytes
+import Foundation
+import ObjectStore
+import TestSupport
+import Testing
+
+@testable import Archive
+
+/// The repositories below `Tests/Vectors`, read by this engine and by the independent reader in Python.
+/// format-spec.md §14.2.
+///
+/// `CAIRN_WRITE_VECTORS=1 swift test --filter VectorTests` writes them anew.
+@Suite(.serialized) struct VectorTests {
+    static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Vectors")
+        .standardized
+    static let reader = URL(filePath: #filePath).deletingLastPathComponent()
+        .appending(path: "../../reader/cairn_reader.py").standardized
+    static let python = "/usr/bin/python3"
+    static let hasPython: Bool = {
+        let outcome = try? ChildProcess.run(python, ["-c", "import cryptography, zstandard"])
+        return outcome?.exitCode == 0
+    }()
+    static let noPython: Comment =
+        "skipped: /usr/bin/python3 with python3-cryptography and python3-zstandard is missing"
+
+    private static func cases() throws -> [VectorCase] {
+        let text = try String(contentsOf: folder.appending(path: "manifest.txt"), encoding: .utf8)
+        return text.split(separator: "\n").compactMap { VectorCase(line: $0) }
+    }
+
+    private static func load(_ name: String) throws -> MemoryStore {
+        let store = MemoryStore()
+        for (path, bytes) in try files(below: folder.appending(path: name)) {
+            guard let object = ObjectName(path) else { continue }
+            try store.put(object, bytes.rawSpan, mode: .ifAbsent)
+        }
+        return store
+    }
+
+    private static func files(below folder: URL) throws -> [String: [UInt8]] {
+        var files: [String: [UInt8]] = [:]
+        let paths = FileManager.default.enumerator(atPath: folder.path)?.allObjects as? [String] ?? []
+        for path in paths {
+            // A folder has no data.
+            guard let data = try? Data(contentsOf: folder.appending(path: path)) else { continue }
+            files[path] = [UInt8](data)
+        }
+        return files
+    }
+
+    private static func files(of store: MemoryStore) throws -> [String: [UInt8]] {
+        var names: [ObjectName] = []
+        try store.list(prefix: "") { names.append($0.name) }
+        var files: [String: [UInt8]] = [:]
+        for name in names {
+            let bytes = Buffer(capacity: 1024)
+            try store.get(name, into: bytes)
+            files[name.path] = bytes.array
+        }
+        return files
+    }
+
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["CAIRN_WRITE_VECTORS"] != nil, "writes, checks nothing"))
+    func write() throws {
+        let manager = FileManager.default
+        for recipe in VectorRecipe.all {
+            let top = Self.folder.appending(path: recipe.cases[0].folder)
+            try? manager.removeItem(at: top)
+            for (path, bytes) in try Self.files(of: try recipe.make()) {
+                let file = top.appending(path: path)
+                try manager.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+                try Data(bytes).write(to: file)
+            }
+        }
+        let manifest = VectorRecipe.all.flatMap(\.cases).map { $0.line + "\n" }.joined()
+        try Data(manifest.utf8).write(to: Self.folder.appending(path: "manifest.txt"))
+    }
+
+    /// The writer still writes what it wrote when the vectors were made. Another libzstd may compress otherwise.
+    @Test(.enabled(if: ZstdVersion.text == "1.5.4", "the vectors were made with libzstd 1.5.4"))
+    func theWriterIsDeterministic() throws {
+        for recipe in VectorRecipe.all {
+            let folder = recipe.cases[0].folder
+            let (made, stored) = (
+                try Self.files(of: try recipe.make()), try Self.files(below: Self.folder.appending(path: folder))
+            )
+            #expect(made.keys.sorted() == stored.keys.sorted(), "\(folder)")
+            for (path, bytes) in made { #expect(bytes == stored[path], "\(folder)/\(path)") }
+        }
+        #expect(try Self.cases().map(\.line) == VectorRecipe.all.flatMap(\.cases).map(\.line))
+    }
+
+    @Test func theEngineReadsThem() throws {
+        let cases = try Self.cases()
+        #expect(cases.count >= 40)
+        for vector in cases {
+            let source = try #require(vector.source)
+            var code: CairnError.Code?
+            do {
+                let repository = try Repository.open(store: try Self.load(vector.folder), key: source)
+                let snapshots = try readEverything(repository)
+                #expect(snapshots.count == 2)
+                #expect(snapshots[0]["shop.empty"] == [] && snapshots[0]["big.numbers"] == snapshots[1]["big.numbers"])
+            } catch let error as CairnError {
+                code = error.code
+            }
+            #expect(code == vector.expectation.errorCode, "\(vector.line)")
+        }
+    }
+
+    @Test(.enabled(if: VectorTests.hasPython, VectorTests.noPython))
+    func theReaderInPythonReadsThem() throws {
+        let scratch = try TemporaryDirectory()
+        for vector in try Self.cases() {
+            let outcome = try Self.runReader(vector, ["verify"], scratch)
+            #expect(outcome.exitCode == vector.expectation.exitCode, "\(vector.line)\n\(outcome.errorText)")
+        }
+    }
+
+    /// The same snapshots, namespaces and documents, byte for byte.
+    @Test(.enabled(if: VectorTests.hasPython, VectorTests.noPython))
+    func bothReadersExtractTheSame() throws {
+        let scratch = try TemporaryDirectory()
+        let vector = VectorCase(folder: "valid", expectation: .success, text: "")
+        let repository = try Repository.open(store: try Self.load("valid"), key: try #require(vector.source))
+        let expected = try readEverything(repository)
+        let listed = try Self.runReader(vector, ["snapshots"], scratch).text.split(separator: "\n")
+        let ids = try repository.snapshots().map(\.id.hex)
+        #expect(listed.map { String($0.prefix(32)) } == ids)
+        for (number, id) in ids.enumerated() {
+            let namespaces = try Self.runReader(vector, ["namespaces", id], scratch).text.split(separator: "\n")
+            #expect(
+                namespaces.compactMap { $0.split(separator: " ").first.map(String.init) }
+                    == expected[number].keys.sorted())
+            for (namespace, documents) in expected[number] {
+                let outcome = try Self.runReader(vector, ["extract", String(id.prefix(8)), namespace], scratch)
+                #expect(outcome.exitCode == 0, "\(outcome.errorText)")
+                #expect(outcome.output == documents)
+            }
+        }
+        #expect(try Self.runReader(vector, ["extract", "latest", "no.such"], scratch).exitCode == 2)
+    }
+
+    private static func runReader(
+        _ vector: VectorCase, _ command: [String], _ scratch: TemporaryDirectory
+    ) throws -> ChildProcess.Outcome {
+        let secretFile = scratch.appending("secret")
+        let source = try #require(vector.source)
+        try Data([UInt8](source.secret.bytes)).write(to: URL(filePath: secretFile))
+        let option = source.method == .passphrase ? "--passphrase-file" : "--key-file"
+        let path = folder.appending(path: vector.folder).path
+        return try ChildProcess.run(python, ["-B", reader.path, option, secretFile, path] + command)
+    }
+}

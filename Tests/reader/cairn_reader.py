@@ -1,0 +1,401 @@
+#!/usr/bin/python3
+"""An independent reader of cairn repositories, written from format-spec.md alone.
+
+    cairn_reader.py (--passphrase-file FILE | --key-file FILE) REPOSITORY COMMAND
+
+    snapshots                    lists the snapshots, oldest first
+    namespaces SNAPSHOT          lists the collections and views of one snapshot (id, prefix of one, or "latest")
+    extract SNAPSHOT NAMESPACE   writes the documents of one collection to stdout, as concatenated BSON
+    verify                       reads everything that any snapshot refers to
+
+It needs Debian's python3-cryptography and python3-zstandard. Exit codes: 0 done, 2 usage or unsupported,
+10 no repository, 12 wrong passphrase or key, 13 damage (format-spec.md section 12.1).
+"""
+
+import argparse
+import collections
+import hashlib
+import hmac
+import os
+import re
+import struct
+import sys
+
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+CHUNK, INDEX, SNAPSHOT = 1, 3, 4  # kinds, section 4.2
+PACK, METADATA = 0, 1  # keys of an epoch
+DOCUMENTS, LEAF_LIST, CATALOGUE = 1, 2, 3  # chunk types, section 6.1
+FOLDERS = {INDEX: "indexes", SNAPSHOT: "snapshots"}
+MAGIC = b"\xCA\x49\x52\x4E%s\x0D\x0A\x1A"  # section 3.3
+CHUNK_MAX = SEALED_MAX = 64 << 20
+PACK_MAX, PACK_CHUNKS_MAX, INDEX_CHUNKS_MAX, SMALL_MAX = 1 << 30, 32768, 50000, 65536
+
+class Problem(Exception):
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+
+def damage(where, text):
+    return Problem(13, f"{where}: {text}")
+
+def refuse(condition, where, text, code=13):
+    if condition:
+        raise Problem(code, f"{where}: {text}")
+
+# ---- BSON (section 3.4): documents become dictionaries, values that metadata do not use stay (type, bytes)
+
+FIXED = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0}
+PREFIXED = {0x02: (4, 1), 0x0D: (4, 1), 0x0E: (4, 1), 0x0C: (16, 1), 0x03: (0, 5), 0x04: (0, 5), 0x0F: (0, 14),
+            0x05: (5, 0)}  # what follows the length beside it, and the least length
+
+def split_documents(data, where):
+    """The documents that `data` is made of, their frames checked."""
+    start = 0
+    while start < len(data):
+        length = int.from_bytes(data[start:start + 4], "little", signed=True)
+        refuse(not 5 <= length <= len(data) - start or data[start + length - 1], where, "a document of a wrong length")
+        yield data[start:start + length]
+        start += length
+
+def parse(data, where, depth=256):
+    refuse(depth == 0 or len(list(split_documents(data, where))) != 1, where, "not one BSON document")
+    fields, at, end = {}, 4, len(data) - 1
+    while at < end:
+        kind, zero = data[at], data.find(b"\0", at + 1, end)
+        size = value_size(kind, data, zero + 1, end, where) if zero >= 0 else -1
+        refuse(size < 0 or size > end - zero - 1, where, f"an element of type {kind} is truncated")
+        name, at = data[at + 1:zero].decode("utf-8", "surrogateescape"), zero + 1 + size
+        fields.setdefault(name, value(kind, data[zero + 1:at], where, depth))
+    return fields
+
+def value_size(kind, data, at, end, where):
+    if kind in FIXED:
+        return FIXED[kind]
+    if kind == 0x0B:  # two C strings
+        first = data.find(b"\0", at, end)
+        return data.find(b"\0", first + 1, end) + 1 - at if first >= 0 else -1
+    refuse(kind not in PREFIXED, where, f"BSON type {kind} is not known")
+    extra, least = PREFIXED[kind]
+    length = int.from_bytes(data[at:at + 4], "little", signed=True)
+    return extra + length if end - at >= 4 and length >= least else -1
+
+def value(kind, raw, where, depth):
+    if kind == 0x03:
+        return parse(raw, where, depth - 1)
+    if kind == 0x04:
+        return list(parse(raw, where, depth - 1).values())
+    if kind == 0x02:
+        refuse(raw[-1] != 0, where, "a string without end")
+        try:
+            return raw[4:-1].decode()
+        except UnicodeDecodeError:
+            return (kind, raw)
+    if kind == 0x11:
+        return struct.unpack("<II", raw)[::-1]  # seconds, increment
+    if kind in (0x09, 0x10, 0x12):
+        return int.from_bytes(raw, "little", signed=True)
+    return raw[5:] if kind == 0x05 else raw[0] == 1 if kind == 0x08 else (kind, raw)
+
+def get(document, name, kind, where, size=None):
+    """A field that must be there [B-2]; an int is a count unless it is a date [B-1]."""
+    found = document.get(name)
+    wrong = type(found) is not kind or (size is not None and len(found) != size)
+    wrong = wrong or (kind is int and found < 0 and name not in ("created", "started", "finished"))
+    refuse(wrong, where, f"field {name!r} is missing, or has a wrong type, size or sign")
+    return found
+
+def documents(document, name, where):
+    found = get(document, name, list, where)
+    refuse(any(type(item) is not dict for item in found), where, f"field {name!r} holds something else than documents")
+    return found
+
+def digests(document, name, where):
+    data = get(document, name, bytes, where)
+    refuse(len(data) % 32, where, f"field {name!r} is no list of ids")
+    return [data[at:at + 32] for at in range(0, len(data), 32)]
+
+def hkdf(key, salt, label):  # section 5
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=label.encode()).derive(key)
+
+def mac(key, message):
+    return hmac.digest(key, message, "sha256")
+
+def open_sealed(key, nonce, aad, data, where):
+    try:
+        return AESGCM(key).decrypt(nonce.to_bytes(12, "big"), data, aad)
+    except InvalidTag:
+        raise damage(where, "does not authenticate") from None
+
+def decode(encoding, data, raw_size, where):
+    try:
+        if encoding == 1:
+            frame = zstandard.get_frame_parameters(data)
+            refuse(frame.content_size != raw_size or frame.dict_id, where, "the zstd frame has another size")
+            data = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompress(data, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise damage(where, f"zstd: {error}") from None
+    refuse(len(data) != raw_size, where, "decodes to another size")
+    return data
+
+class Repository:
+    def __init__(self, path, secret, is_passphrase):
+        self.path = path
+        config = self.read("config", SMALL_MAX, missing=Problem(10, f"no repository at {path}"))
+        self.id, end = self.parse_config(config)
+        self.unlock(secret, 1 if is_passphrase else 2)
+        refuse(mac(self.verification, config[:end]) != config[end:end + 32], "config", "its HMAC does not fit the keys")
+        self.places = {}
+        for name in self.names("indexes"):
+            self.load_index(name)
+
+    def read(self, name, size_max, start=0, size=None, missing=None):
+        try:
+            with open(os.path.join(self.path, name), "rb") as file:
+                refuse(os.fstat(file.fileno()).st_size > size_max, name, "is too large")
+                file.seek(start)
+                data = file.read() if size is None else file.read(size)
+        except FileNotFoundError:
+            raise missing or damage(name, "is missing") from None
+        refuse(size is not None and len(data) != size, name, "is truncated")
+        return data
+
+    def names(self, folder):
+        path = os.path.join(self.path, folder)
+        found = os.listdir(path) if os.path.isdir(path) else []
+        return sorted(filter(re.compile("[0-9a-f]{32}").fullmatch, found))  # [O-2]
+
+    def parse_config(self, data):  # section 5.6
+        check_frame("config", data, b"c", 56)
+        read_version, _, reserved, incompatible, _ = struct.unpack_from("<HHIQQ", data, 8)
+        refuse(read_version > 1, "config", f"format version {read_version}", code=2)
+        refuse(incompatible, "config", f"incompatible features {incompatible:#x}", code=2)
+        length, reserved2 = struct.unpack_from("<II", data, 48)
+        wrong = reserved or reserved2 or read_version == 0 or 56 + length + 64 != len(data)
+        refuse(wrong, "config", "its header makes no sense")
+        parameters = parse(data[56:56 + length], "config")
+        for name in ("documentChunks", "metadataChunks"):  # [R-4]
+            sizes = get(parameters, name, dict, "config")
+            low, target, high = (get(sizes, field, int, "config") for field in ("minimum", "target", "maximum"))
+            refuse(not 1 <= low <= target // 4 or not target < high <= CHUNK_MAX, "config", "chunk sizes make no sense")
+        return data[32:48], 56 + length
+
+    def unlock(self, secret, method):  # section 5.5
+        damaged, tried, usable = [], 0, 0
+        for name in self.names("keys"):
+            where = "keys/" + name
+            try:
+                data = self.read(where, SMALL_MAX)
+                key = parse_key(where, data)
+                usable += key["repository"] == self.id
+                if key["repository"] != self.id or key["method"] != method:
+                    continue
+                tried += 1
+                masters = unwrap(where, bytes.fromhex(name), data, key, secret)
+                if masters is not None:
+                    self.derive(masters)
+                    tag = mac(self.verification, bytes.fromhex(name) + data[:-64])
+                    refuse(tag != data[-64:-32], where, "its HMAC is wrong")  # [K-6]
+                    return
+            except Problem as problem:
+                damaged.append(str(problem))
+        raise Problem(12 if usable else 13, f"opens none of {tried} keys, {usable} usable; damaged: {damaged}")
+
+    def derive(self, masters):  # section 5.1
+        self.verification = hkdf(masters[0], self.id, "cairn/1 verification")
+        self.chunk_key = hkdf(masters[0], self.id, "cairn/1 id")
+        self.keys = [(hkdf(master, self.id, "cairn/1 pack"), hkdf(master, self.id, "cairn/1 metadata"))
+                     for master in masters]
+
+    def aad(self, kind, object_id, raw_size, epoch, slot=0, chunk_type=0, encoding=0, chunk=bytes(32)):  # section 5.3
+        numbers = struct.pack("<BBBBIQ16sQ", kind, 1, chunk_type, encoding, epoch, slot, object_id, raw_size)
+        return self.id + numbers + chunk
+
+    def object_key(self, purpose, epoch, salt, where):
+        refuse(epoch >= len(self.keys), where, f"epoch {epoch} is not known")
+        return hkdf(self.keys[epoch][purpose], salt, "cairn/1 object")
+
+    def sealed(self, kind, name):  # section 6.4
+        where = f"{FOLDERS[kind]}/{name}"
+        data = self.read(where, SEALED_MAX + 56 + 16)
+        refuse(len(data) < 56 + 16, where, "is truncated")
+        refuse(data[:8] != MAGIC % b"s", where, "its magic is wrong")
+        version, found, encoding, reserved, epoch, raw_size = struct.unpack_from("<BBBBIQ", data, 8)
+        refuse(version != 1 or encoding > 1, where, f"structure version {version}, encoding {encoding}", code=2)
+        wrong = found != kind or reserved or raw_size > SEALED_MAX or (encoding == 0 and raw_size != len(data) - 72)
+        refuse(wrong, where, "its header makes no sense")
+        key = self.object_key(METADATA, epoch, data[24:56], where)
+        aad = self.aad(kind, bytes.fromhex(name), raw_size, epoch, encoding=encoding)
+        document = parse(decode(encoding, open_sealed(key, 0, aad, data[56:], where), raw_size, where), where)
+        refuse(get(document, "version", int, where) > 1, where, f"version {document['version']}", code=2)
+        return document
+
+    def load_index(self, name):  # section 8
+        where, count = "indexes/" + name, 0
+        for pack in documents(self.sealed(INDEX, name), "packs", where):
+            pack_id, salt = get(pack, "id", bytes, where, 16), get(pack, "salt", bytes, where, 32)
+            epoch, entries, offset = get(pack, "epoch", int, where), get(pack, "chunks", bytes, where), 48
+            slots = len(entries) // 44
+            refuse(len(entries) % 44 or not 0 < slots <= PACK_CHUNKS_MAX, where, "a list of chunks has a wrong size")
+            for slot in range(slots):
+                chunk, kind, encoding, reserved, raw, stored = struct.unpack_from("<32sBBHII", entries, slot * 44)
+                check_entry(where, kind, encoding, reserved, raw, stored)
+                place = (pack_id, epoch, salt, slot, offset, kind, encoding, raw, stored)
+                self.places.setdefault(chunk, []).append(place)
+                offset += stored
+            count += slots
+            refuse(offset + len(entries) + 32 > PACK_MAX, where, "a pack would be too large")
+        refuse(count > INDEX_CHUNKS_MAX, where, "lists too many chunks")
+
+    def chunk(self, chunk, kind):  # section 7.2
+        failure = damage("chunk " + chunk.hex(), "is in no index object")
+        for pack_id, epoch, salt, slot, offset, found, encoding, raw, stored in self.places.get(chunk, []):
+            name = f"packs/{pack_id.hex()[:2]}/{pack_id.hex()}"
+            where = f"{name} at offset {offset}"
+            try:
+                refuse(found != kind, where, f"a chunk of type {found} where type {kind} belongs")
+                data = self.read(name, PACK_MAX, offset, stored)
+                aad = self.aad(CHUNK, pack_id, raw, epoch, slot, kind, encoding, chunk)
+                sealed = open_sealed(self.object_key(PACK, epoch, salt, where), slot, aad, data, where)
+                plain = decode(encoding, sealed, raw, where)
+                refuse(mac(self.chunk_key, bytes([kind]) + plain) != chunk, where, "its id is not its HMAC")  # [C-1]
+                return plain
+            except Problem as problem:
+                failure = problem  # another place may be intact [I-2]
+        raise failure
+
+    def snapshots(self):  # section 9
+        found = [self.snapshot(name) for name in self.names("snapshots")]
+        return sorted(found, key=lambda snapshot: (snapshot["at"], snapshot["started"], snapshot["id"]))
+
+    def snapshot(self, name):
+        where, document = "snapshots/" + name, self.sealed(SNAPSHOT, name)
+        for field, kind in dict(kind=str, scanOrder=str, at=tuple, started=int, finished=int, tags=list, warnings=list,
+                                exact=bool, source=dict).items():
+            get(document, field, kind, where)
+        unknown = document["kind"] != "full" or document["scanOrder"] not in ("natural", "id")
+        refuse(unknown, where, f"a snapshot of kind {document['kind']!r}", code=2)
+        return dict(document, id=name)
+
+    def resolve(self, wanted):
+        found = [snapshot for snapshot in self.snapshots() if wanted == "latest" or snapshot["id"].startswith(wanted)]
+        wrong = not found or (wanted != "latest" and len(found) > 1)
+        refuse(wrong, wanted, f"{len(found)} snapshots match", code=2)
+        return found[-1]
+
+    def entries(self, snapshot):
+        where = "snapshots/" + snapshot["id"]
+        totals, found = get(snapshot, "totals", dict, where), []
+        for chunk in digests(snapshot, "catalogue", where):
+            for raw in split_documents(self.chunk(chunk, CATALOGUE), "catalogue"):
+                entry = parse(raw, "catalogue")
+                for field, kind in dict(db=str, coll=str, type=str, options=dict, indexes=list, documents=int,
+                                        rawBytes=int, leafCount=int).items():
+                    get(entry, field, kind, "catalogue")
+                unknown = entry["type"] not in ("collection", "view", "timeseries")
+                refuse(unknown, "catalogue", f"namespace type {entry['type']!r}", code=2)
+                found.append(entry)
+        order = [(entry["db"].encode(), entry["coll"].encode()) for entry in found]
+        refuse(order != sorted(set(order)), where, "its catalogue is out of order")  # [F-4]
+        sums = [len(found)] + [sum(entry[name] for entry in found) for name in ("documents", "rawBytes")]
+        expected = [get(totals, name, int, where) for name in ("namespaces", "documents", "rawBytes")]
+        refuse(sums != expected, where, "its catalogue is not what its totals say")  # [F-5]
+        return found
+
+    def leaves(self, entry, where):
+        if "lists" not in entry:
+            return documents(entry, "leaves", where)
+        return [parse(raw, where) for chunk in digests(entry, "lists", where)
+                for raw in split_documents(self.chunk(chunk, LEAF_LIST), where)]
+
+    def chunks_of(self, entry):
+        """The plaintext of each chunk of a collection, checked against its leaf [F-2]."""
+        where, sums = f"{entry['db']}.{entry['coll']}", [0, 0, 0]
+        for leaf in self.leaves(entry, where):
+            plain = self.chunk(get(leaf, "c", bytes, where, 32), DOCUMENTS)
+            found = [1, len(list(split_documents(plain, where))), len(plain)]
+            refuse(found[1:] != [get(leaf, name, int, where) for name in "nr"], where, "a leaf and its chunk differ")
+            sums = [left + right for left, right in zip(sums, found)]
+            yield plain
+        expected = [entry[name] for name in ("leafCount", "documents", "rawBytes")]
+        refuse(sums != expected, where, "its leaves do not add up")
+
+def check_frame(where, data, letter, header):
+    """Length, magic and hash of config and key objects."""
+    refuse(len(data) < header + 64, where, "is truncated")
+    refuse(data[:8] != MAGIC % letter, where, "its magic is wrong")  # [M-1]
+    refuse(hashlib.sha256(data[:-32]).digest() != data[-32:], where, "its hash is wrong")
+
+def check_entry(where, kind, encoding, reserved, raw, stored):  # section 7.3
+    refuse(not 1 <= kind <= 5 or encoding > 1, where, f"chunk type {kind}, encoding {encoding}", code=2)
+    refuse(reserved or not 0 < raw <= CHUNK_MAX or not 16 < stored <= CHUNK_MAX + 16, where, "a chunk of no sane size")
+    refuse(encoding == 0 and stored != raw + 16, where, "an unencoded chunk of another size")
+
+def parse_key(where, data):
+    check_frame(where, data, b"k", 40)
+    version, method, reserved, public, wrapped, reserved2 = struct.unpack_from("<BBHIII", data, 8)
+    refuse(version != 1 or method not in (1, 2), where, f"structure version {version}, method {method}", code=2)
+    refuse(reserved or reserved2 or 40 + public + wrapped + 64 != len(data), where, "its header makes no sense")
+    key = parse(data[40:40 + public], where)
+    get(key, "label", str, where), get(key, "created", int, where), get(key, "salt", bytes, where, 32)
+    if method == 1:
+        log_n, r, p = (get(key, name, int, where) for name in ("logN", "r", "p"))
+        bounded = 1 <= log_n <= 24 and 1 <= r <= 1024 and 1 <= p <= 1024
+        refuse(not bounded or 128 * r << log_n > 1 << 30 or r * p << log_n > 1 << 25, where, "costs too much")  # [K-8]
+    return dict(key, method=method, repository=data[24:40], public=public)
+
+def unwrap(where, key_id, data, key, secret):
+    if key["method"] == 1:
+        secret = hashlib.scrypt(secret, salt=key["salt"], n=1 << key["logN"], r=key["r"], p=key["p"],
+                                maxmem=(1 << 30) + (1 << 22), dklen=32)
+    split = 40 + key["public"]
+    try:
+        cipher = AESGCM(hkdf(secret, key["salt"], "cairn/1 wrap"))
+        plain = cipher.decrypt(bytes(12), data[split:-64], key_id + data[:split])
+    except InvalidTag:
+        return None
+    count = int.from_bytes(plain[:4], "little")
+    refuse(not 1 <= count <= 256 or len(plain) != 4 + 32 * count, where, "wraps no list of master keys")
+    return [plain[4 + 32 * epoch:36 + 32 * epoch] for epoch in range(count)]
+
+def run(options):
+    with open(options.passphrase_file or options.key_file, "rb") as file:
+        secret = re.sub(rb"\r?\n\Z", b"", file.read()) if options.passphrase_file else file.read()
+    repository = Repository(options.repository, secret, bool(options.passphrase_file))
+    if options.command == "snapshots":
+        for snapshot in repository.snapshots():
+            print(snapshot["id"], "%d.%d" % snapshot["at"], snapshot["totals"]["documents"], *snapshot["tags"])
+    elif options.command == "namespaces":
+        for entry in repository.entries(repository.resolve(options.snapshot)):
+            print(f"{entry['db']}.{entry['coll']}", entry["type"], entry["documents"], entry["rawBytes"])
+    elif options.command == "extract":
+        entries = repository.entries(repository.resolve(options.snapshot))
+        found = [entry for entry in entries if f"{entry['db']}.{entry['coll']}" == options.namespace]
+        refuse(not found, "extract", f"no namespace {options.namespace}", code=2)
+        for plain in repository.chunks_of(found[0]):
+            sys.stdout.buffer.write(plain)
+    else:
+        for entry in (entry for snapshot in repository.snapshots() for entry in repository.entries(snapshot)):
+            collections.deque(repository.chunks_of(entry), maxlen=0)
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    secret = parser.add_mutually_exclusive_group(required=True)
+    secret.add_argument("--passphrase-file")
+    secret.add_argument("--key-file")
+    parser.add_argument("repository")
+    parser.add_argument("command", choices=["snapshots", "namespaces", "extract", "verify"])
+    parser.add_argument("snapshot", nargs="?", default="latest")
+    parser.add_argument("namespace", nargs="?")
+    try:
+        run(parser.parse_args())
+    except (Problem, OSError) as problem:
+        print(f"cairn_reader: {problem}", file=sys.stderr)
+        sys.exit(getattr(problem, "code", 1))
+
+if __name__ == "__main__":
+    main()
