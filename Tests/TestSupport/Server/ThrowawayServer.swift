@@ -53,7 +53,7 @@ public final class ThrowawayServer: Sendable {
             arguments += ["--replSet", Self.setName, "--oplogSize", "\(options.oplogMebibytes)"]
         }
         // The shell ends mongod when its input ends, that is when this process does, even by SIGKILL.
-        let script = "\"$@\" & server=$!; cat >/dev/null; kill -9 $server 2>/dev/null; wait $server"
+        let script = "\"$@\" & server=$!; cat >/dev/null; exec 2>/dev/null; kill -9 $server; wait $server"
         process = try ChildProcess(
             "sh", ["-c", script, "sh", mongod] + arguments + options.arguments, outputPath: "/dev/null")
         uri =
