@@ -38,7 +38,7 @@ demo: build ## back a throwaway server up, restore it into another, prove both e
 bench: build ## the engine's benchmarks, and cairn beside mongodump, restic and borg
 	@.ci/setup.sh --bench
 	swift build -c release --product fixture $(STRICT)
-	swift run -c release --package-path benchmarks
+	swift run -c release --package-path benchmarks pipeline
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/compare
 
 clean: ## remove what was built; the cached mongod stays
