@@ -73,16 +73,11 @@ public struct Cat: Sendable {
         return count
     }
 
-    /// Views and time series hold no documents of their own; saying so beats giving out nothing.
+    /// A view holds nothing; saying so beats giving out nothing. A time series gives out its buckets, which are what it
+    /// stores.
     private func requireDocuments(_ entry: CatalogueEntry) throws {
-        switch entry.kind {
-        case .collection: return
-        case .view: throw CairnError(.usage, "a view, which holds no documents", object: options.namespace)
-        case .timeseries:
-            throw CairnError(
-                .usage, "a time series; its documents are in \(entry.database).system.buckets.\(entry.collection)",
-                object: options.namespace)
-        }
+        guard entry.kind == .view else { return }
+        throw CairnError(.usage, "a view, which holds no documents", object: options.namespace)
     }
 
     /// Whether an `_id`-ordered scan gave the documents in the order of `BSONOrder`: a collation orders strings

@@ -26,7 +26,7 @@ struct Cairn: ParsableCommand {
         subcommands: [
             InitCommand.self, BackupCommand.self, RestoreCommand.self, SnapshotsCommand.self, ShowCommand.self,
             CatCommand.self,
-            StatsCommand.self, KeyCommand.self,
+            StatsCommand.self, CheckCommand.self, KeyCommand.self,
             UnlockCommand.self, AuditCommand.self, CompletionsCommand.self,
         ])
 

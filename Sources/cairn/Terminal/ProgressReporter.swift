@@ -41,6 +41,7 @@ final class ProgressReporter {
             while !end.wait(milliseconds: style.intervalMilliseconds) {
                 let reading = progress.reading()
                 pace.observe(reading, at: System.monotonicSeconds())
+                if reading.phase.isEmpty { continue }
                 ProgressReporter.show(reading, pace: pace, style: style)
             }
         }
@@ -69,7 +70,7 @@ final class ProgressReporter {
 struct Pace {
     private var phase = ""
     private var last = (seconds: 0.0, bytesIn: 0, bytesStored: 0)
-    private var begin = 0.0
+    private var begin: Double?
 
     /// Smoothed bytes a second from the source.
     private(set) var bytesInPerSecond = 0.0
@@ -85,7 +86,7 @@ struct Pace {
 
     /// Takes a reading at a time of a clock that never jumps.
     mutating func observe(_ reading: JobProgress.Reading, at now: Double) {
-        if reading.phase != phase || reading.bytesIn < last.bytesIn {
+        if begin == nil || reading.phase != phase || reading.bytesIn < last.bytesIn {
             self = Pace()
             phase = reading.phase
             begin = now
@@ -99,7 +100,7 @@ struct Pace {
             bytesStoredPerSecond += (rateStored - bytesStoredPerSecond) * share
         }
         last = (now, reading.bytesIn, reading.bytesStored)
-        seconds = now - begin
+        seconds = now - (begin ?? now)
         let average = seconds > 0 ? Double(reading.bytesIn) / seconds : 0
         let left = Double(reading.totalBytes - reading.bytesIn)
         secondsLeft = average > 0 && reading.totalBytes > 0 ? max(0, left / average) : nil
