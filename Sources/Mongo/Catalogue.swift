@@ -11,27 +11,17 @@ public enum Catalogue {
     ///
     /// - Parameters:
     ///   - connections: how many connections ask for indexes at once.
-    ///   - sizes: ask for each collection's size too, where the database is larger than `sizesFrom` bytes.
+    ///   - sizes: ask for each collection's size too.
     public static func list(
         _ deployment: MongoDeployment, filter: NamespaceFilter = .all, connections: Int = 4, sizes: Bool = true
     ) throws -> [CollectionInfo] {
         let client = try deployment.checkOut()
         var found: [CollectionInfo] = []
-        var wantsSize: Set<String> = []
         for db in try client.databaseNames() where !SystemNamespaces.isSkipped(database: db) {
             found += try list(db, client).filter { filter.admits($0.namespace) }
-            if sizes, try databaseBytes(db, client) >= sizesFrom { wantsSize.insert(db) }
         }
         found.sort { $0.namespace < $1.namespace }
-        return try describe(found, deployment, connections: connections, wantsSize: wantsSize)
-    }
-
-    /// Databases below this many bytes are not asked for the sizes of their collections: none of them needs to be cut.
-    static let sizesFrom = RangePlanner.targetBytes * 2
-
-    private static func databaseBytes(_ db: String, _ client: MongoClient) throws -> Int {
-        let reply = try client.read(["dbStats": 1], db: db)
-        return try reply.withView { try $0.integer("dataSize") ?? 0 }
+        return try describe(found, deployment, connections: connections, sizes: sizes)
     }
 
     /// The collections of one database without their indexes.
@@ -80,7 +70,7 @@ public enum Catalogue {
 
     /// Adds indexes (and sizes) with several connections at once: each takes the next collection that nobody has taken.
     private static func describe(
-        _ collections: [CollectionInfo], _ deployment: MongoDeployment, connections: Int, wantsSize: Set<String>
+        _ collections: [CollectionInfo], _ deployment: MongoDeployment, connections: Int, sizes: Bool
     ) throws -> [CollectionInfo] {
         let described: [CollectionInfo?] = try Parallel.map(collections, threads: connections, name: "catalogue") {
             try deployment.checkOut()
@@ -89,7 +79,7 @@ public enum Catalogue {
             guard info.hasDocuments else { return info }
             do {
                 info.indexes = try indexes(of: info.namespace, client)
-                if wantsSize.contains(info.db) { info.estimate = try estimate(of: info, client) }
+                if sizes { info.estimate = try estimate(of: info, client) }
                 return info
             } catch let error as CairnError where error.code == .notFound {
                 return nil

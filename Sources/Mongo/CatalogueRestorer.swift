@@ -154,10 +154,11 @@ extension CatalogueRestorer {
 
 /// Users and roles.
 extension CatalogueRestorer {
-    /// Where the restored documents of `admin.system.users` go first. Inserting into the real ones is not allowed to anyone.
-    public static let temporaryUsers = Namespace("admin", "cairn.restore.users")
+    /// Where the restored documents of `admin.system.users` go first: inserting into the real ones is not allowed to anyone. The role `restore`
+    /// may have the server read from these names only.
+    public static let temporaryUsers = Namespace("admin", "tempusers")
     /// Where the restored documents of `admin.system.roles` go first.
-    public static let temporaryRoles = Namespace("admin", "cairn.restore.roles")
+    public static let temporaryRoles = Namespace("admin", "temproles")
 
     /// Merges what was inserted into the temporary collections into the server's users and roles, then drops them.
     ///

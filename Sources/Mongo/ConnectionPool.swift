@@ -1,5 +1,6 @@
 internal import Bytes
 internal import CMongoC
+internal import Glibc
 internal import Synchronization
 
 /// libmongoc's client pool and the node that all its clients talk to.
@@ -15,6 +16,8 @@ final class ConnectionPool: @unchecked Sendable {
     let redactedURI: String
     let access: ServerError.Access
     private let pinned = Mutex<Node>(Node(id: 0, host: "", isWritable: false))
+    /// Which life of the pinned node plans are made for; nil until it is asked.
+    let identity = Mutex<NodeIdentity?>(nil)
 
     /// One server of the topology as libmongoc knows it.
     struct Node: Sendable {
@@ -73,27 +76,51 @@ final class ConnectionPool: @unchecked Sendable {
         }
         var node = unsafe describe(chosen)
         unsafe mongoc_server_description_destroy(chosen)
-        if !forWrites, let preferredHost, let preferred = unsafe find(preferredHost, client) { node = preferred }
+        if !forWrites, let preferredHost, node.host != preferredHost,
+            let preferred = unsafe awaitMember(preferredHost, client)
+        {
+            node = preferred
+        }
         pinned.withLock { $0 = node }
+        identity.withLock { $0 = nil }
         return node
     }
 
-    /// The data-bearing member of that name that the read preference allows.
-    private func find(_ host: String, _ client: OpaquePointer) -> Node? {
+    /// The data-bearing member of that name that the read preference allows. Selection returns when the first suitable member has
+    /// answered; this one gets two seconds more.
+    private func awaitMember(_ host: String, _ client: OpaquePointer) -> Node? {
+        for _ in 0..<40 {
+            switch unsafe member(host, client) {
+            case .usable(let node): return node
+            case .unsuitable: return nil
+            case .silent: usleep(50_000)
+            }
+        }
+        return nil
+    }
+
+    private enum Member {
+        case usable(Node), unsuitable, silent
+    }
+
+    private func member(_ host: String, _ client: OpaquePointer) -> Member {
         var count = 0
-        guard let all = unsafe mongoc_client_get_server_descriptions(client, &count) else { return nil }
+        // Members that have not answered are not listed.
+        guard let all = unsafe mongoc_client_get_server_descriptions(client, &count) else { return .silent }
         defer { unsafe mongoc_server_descriptions_destroy_all(all, count) }
         let mode = unsafe mongoc_read_prefs_get_mode(readPreference)
         for index in 0..<count {
             guard let description = unsafe all[index] else { continue }
             let node = unsafe describe(description)
-            let type = unsafe String(cString: mongoc_server_description_type(description))
-            let allowed =
-                type == "RSPrimary" && mode != MONGOC_READ_SECONDARY
-                || type == "RSSecondary" && mode != MONGOC_READ_PRIMARY
-            if allowed, node.host == host { return node }
+            guard node.host == host else { continue }
+            switch unsafe String(cString: mongoc_server_description_type(description)) {
+            case "RSPrimary": return mode == MONGOC_READ_SECONDARY ? .unsuitable : .usable(node)
+            case "RSSecondary": return mode == MONGOC_READ_PRIMARY ? .unsuitable : .usable(node)
+            // It may be starting, or between two roles.
+            default: return .silent
+            }
         }
-        return nil
+        return .silent
     }
 
     private func describe(_ description: OpaquePointer) -> Node {

@@ -57,6 +57,7 @@ public final class MongoDeployment: Sendable {
         try pool.pin(preferredHost: options.preferredHost)
         let client = try MongoClient(pool: pool)
         let server = try identify(client, options)
+        try client.noteNodeIdentity()
         return MongoDeployment(pool: pool, server: server)
     }
 
@@ -74,9 +75,14 @@ public final class MongoDeployment: Sendable {
     /// Takes a client for the calling thread; blocks while `clientsMax` are out. It goes back when it is released.
     public func checkOut() throws -> MongoClient { try MongoClient(pool: pool) }
 
-    /// Chooses a node anew: after an election when writing, or when the pinned node is gone for good. Ranges in natural order must not be
-    /// resumed on another node, for record ids differ.
-    public func repin() throws { try pool.pin(preferredHost: nil) }
+    /// Chooses a node anew: after an election when writing, when the pinned node is gone for good, or when a scan says that it was restarted.
+    /// Plans in natural order made before are void, for record ids differ.
+    ///
+    /// - Parameter preferredHost: the node to take if it is usable; the present one when nil.
+    public func repin(preferredHost: String? = nil) throws {
+        try pool.pin(preferredHost: preferredHost ?? host)
+        try checkOut().noteNodeIdentity()
+    }
 }
 
 extension MongoDeployment {

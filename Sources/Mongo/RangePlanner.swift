@@ -1,5 +1,6 @@
 public import BSON
 internal import Bytes
+internal import Synchronization
 
 /// Cuts a collection into ranges of about `targetBytes`, so that readers share the work and none is left alone with a big rest.
 ///
@@ -76,11 +77,13 @@ public struct RangePlanner {
         let estimate = info.estimate
         let average = estimate.map { $0.documents > 0 ? $0.bytes / $0.documents : 0 } ?? 0
         let snapshots = time != nil && (!info.isCapped || (server.versionNumbers.first ?? 0) >= 8)
+        let node = order == .natural ? client.pool.identity.withLock { $0 } : nil
         return (0...cuts.count).map { index in
             ScanRange(
                 namespace: info.dataNamespace, order: order, readsAtClusterTime: snapshots, isCapped: info.isCapped,
                 index: index, start: index > 0 ? cuts[index - 1] : nil, end: index < cuts.count ? cuts[index] : nil,
-                averageBytes: average)
+                averageBytes: average,
+                node: node)
         }
     }
 }
@@ -191,14 +194,18 @@ extension RangePlanner {
         return ordered
     }
 
-    /// The cuts that can be used again: in natural order those whose document still has the same record id; in `_id` order all, for a
-    /// bound need not exist there.
+    /// The cuts that can be used again. In `_id` order all, for a bound need not exist there. In natural order those whose document exists,
+    /// with the record ids of today: after a crash, a resync or on another node they have other numbers, but mostly the same order. If the
+    /// order is another too, only those with the same number.
     private func surviving(
         _ cuts: [ScanRange.Bound], of info: CollectionInfo, _ order: ScanOrder
     ) throws -> [ScanRange.Bound] {
         if order == .id || cuts.isEmpty { return cuts }
-        let present = Set(try locate(cuts.map(\.id), in: info, order))
-        return cuts.filter { present.contains($0) }
+        let present = try locate(cuts.map(\.id), in: info, order)
+        let remembered = Set(cuts)
+        let stillThere = Set(present.map(\.id))
+        if cuts.lazy.map(\.id).filter(stillThere.contains).elementsEqual(present.lazy.map(\.id)) { return present }
+        return present.filter(remembered.contains)
     }
 
     private func batches(of ids: [BSONValue]) -> [[BSONValue]] {

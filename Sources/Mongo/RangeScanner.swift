@@ -33,12 +33,13 @@ public final class RangeScanner {
     /// - Parameters:
     ///   - time: the cluster time to read at; ignored where `range.readsAtClusterTime` is false.
     ///   - body: gets each batch, a BSON array value of whole documents, valid inside the call only. What it throws ends the scan.
-    /// - Throws: `.snapshotTooOld`, `.snapshotUnavailable`; `.cursorLost` when all tries failed: documents were handed out, so the
+    /// - Throws: `.snapshotTooOld`; `.snapshotUnavailable`, also when the node was restarted (plan again at a new time); `.cursorLost` when all tries failed: documents were handed out, so the
     ///   caller starts the range again from nothing; `.notFound` when the document at the range's start is gone at that time (plan
     ///   again) or the collection is.
     public func scan(_ range: ScanRange, at time: Timestamp?, _ body: (RawSpan) throws -> Void) throws {
         if range.averageBytes > 0 { averageBytes = Double(range.averageBytes) }
         var cursor = ScanCursor(range: range, time: range.readsAtClusterTime ? time : nil)
+        if range.start != nil || range.end != nil { try MongoClient.retrying { try client.requireSameNode(as: range) } }
         while !cursor.isDone {
             try fetch(&cursor)
             let batch = try reply.withView { view in try ScanBatch(view, of: cursor) }
@@ -54,6 +55,7 @@ public final class RangeScanner {
         var tries = 0
         while true {
             do {
+                if tries > 0 { try client.requireSameNode(as: cursor.range) }
                 let command = cursor.nextCommand(batchBytes: RangeScanner.replyBytes, averageBytes: averageBytes)
                 try client.run(
                     command.bytes.rawSpan, db: cursor.range.namespace.db, namespace: cursor.range.namespace.description,

@@ -40,6 +40,8 @@ public struct ScanRange: Sendable, Hashable {
     public let end: Bound?
     /// The average document's bytes, for the size of the first batch.
     let averageBytes: Int
+    /// The life of the node that record ids belong to; nil in `_id` order, which needs none.
+    let node: NodeIdentity?
 }
 
 /// The ranges of one collection and what a later scan needs to cut the same ones.

@@ -84,17 +84,17 @@ struct CatalogueTests {
         }
     }
 
-    @Test func fencesKeepValidatorsAndExpiryOut() throws {
+    @Test func fencesKeepExpiryOut() throws {
         let db = TestServer.database()
         try fill(db)
         let copy = TestServer.database()
         let restorer = CatalogueRestorer(client: try TestServer.writer().checkOut())
-        for var info in try list(db) where ["validated", "clusteredTTL", "series"].contains(info.name) {
+        for var info in try list(db) where ["clusteredTTL", "series"].contains(info.name) {
             info.namespace = Namespace(copy, info.name)
             try restorer.create(info)
         }
         for info in try list(copy) {
-            #expect(!info.options.contains("validator") && !info.options.contains("expireAfterSeconds"), "\(info.name)")
+            #expect(!info.options.contains("expireAfterSeconds"), "\(info.name)")
         }
     }
 

@@ -101,6 +101,8 @@ public struct FullBackup: Sendable {
                 tries += 1
                 // What was read so far is kept, and only hashed when it comes by again.
                 try writer.flush()
+                // A node that was restarted has other record ids: plans are made for the life it lives now.
+                try deployment.repin()
                 draft.warn(
                     "the scan's read time left the server's snapshot history after \((ContinuousClock.now - began).components.seconds) s; "
                         + "everything was read again at a newer time")

@@ -30,7 +30,14 @@ public final class ThrowawayReplicaSet: Sendable {
         var arguments = arguments
         if authenticated { arguments += ["--keyFile", try Self.writeKey(folder.path + "/key")] }
         let common = arguments
-        nodes = try (0..<count).map { try Node(folder.path + "/node\($0)", common) }
+        var nodes: [Node] = []
+        for number in 0..<count {
+            // A port given out once may be given out again until somebody listens on it.
+            var port = try ThrowawayServer.freePort()
+            while nodes.contains(where: { $0.port == port }) { port = try ThrowawayServer.freePort() }
+            nodes.append(try Node(folder.path + "/node\(number)", port: port, common))
+        }
+        self.nodes = nodes
         hosts = nodes.map { "127.0.0.1:\($0.port)" }
         plainURI = "mongodb://\(hosts.joined(separator: ","))/?replicaSet=\(Self.setName)"
         uri = authenticated ? Self.addCredentials(to: plainURI) : plainURI
@@ -74,7 +81,7 @@ public final class ThrowawayReplicaSet: Sendable {
         let members: [BSONValue] = hosts.enumerated().map { index, host in
             ["_id": BSONValue(index), "host": .string(host), "priority": BSONValue(index == 0 ? 2 : 1)]
         }
-        let settings: BSONValue = ["electionTimeoutMillis": 1_000, "heartbeatIntervalMillis": 200]
+        let settings: BSONValue = ["electionTimeoutMillis": 2_000, "heartbeatIntervalMillis": 200]
         let config: BSONValue = ["_id": .string(Self.setName), "members": .array(members), "settings": settings]
         try connect().run(["replSetInitiate": config], db: "admin")
         for (index, host) in hosts.enumerated() {
@@ -124,10 +131,10 @@ private final class Node: Sendable {
     private let arguments: [String]
     private let process = Mutex<ChildProcess?>(nil)
 
-    init(_ path: String, _ arguments: [String]) throws {
+    init(_ path: String, port: Int, _ arguments: [String]) throws {
         self.path = path
+        self.port = port
         self.arguments = arguments
-        port = try ThrowawayServer.freePort()
         guard unsafe mkdir(path, 0o700) == 0 else { throw CairnError(.io, "cannot create \(path): errno \(errno)") }
         try start()
     }
