@@ -117,6 +117,12 @@ public final class ArchiveWriter: Sendable {
         return try stream.finish()
     }
 
+    /// Stores one chunk as it is, on the thread that asks for it.
+    func store(chunk: Buffer, type: ChunkType) throws {
+        try intake.failure.check()
+        _ = try lane.store(chunk, type: type)
+    }
+
     /// A collector for the leaves of one collection.
     public func makeLeafList() -> LeafListWriter { LeafListWriter(stream: makeMetadataStream(.leafList)) }
 
