@@ -24,18 +24,6 @@ public final class ZstdCompressor {
         // The frame is authenticated, and its size is kept beside it: a checksum and a dictionary id would be waste.
         set(ZSTD_c_checksumFlag, 0)
         set(ZSTD_c_contentSizeFlag, 1)
-        if level == 3 { tuneForChunks() }
-    }
-
-    /// Level 3 with the match finder that suits chunks of BSON better than the library's choice (`dfast`, minimum match 5): one hash table of
-    /// 2^18 entries (1 MiB, an L2 cache) and a minimum match of 6, since field names make most of the matches and those are long.
-    ///
-    /// Measured with zstd 1.5.4 on 1 MiB blocks: on the generated benchmark data 0.5 % smaller at 1.45 times the speed; on real sample
-    /// collections between 0.3 % (shipwrecks) and 5.7 % (theaters, 0.3 MB) larger at 1 to 1.7 times the speed.
-    private func tuneForChunks() {
-        set(ZSTD_c_strategy, Int32(ZSTD_fast.rawValue))
-        set(ZSTD_c_hashLog, 18)
-        set(ZSTD_c_minMatch, 6)
     }
 
     deinit { unsafe ZSTD_freeCCtx(context) }
