@@ -8,8 +8,8 @@ public enum Parallel {
         var failure: (any Error)?
     }
 
-    /// The outputs of `body` in the elements' order. Each thread makes a context of its own (a client, a reader) and takes the next element that
-    /// nobody has taken. The first error stops all threads and is thrown.
+    /// The outputs of `body` in the elements' order. Each thread makes a context of its own (a client, a reader) and
+    /// takes the next element that nobody has taken. The first error stops all threads and is thrown.
     public static func map<Element: Sendable, Output: Sendable, Context>(
         _ elements: [Element], threads: Int, name: String, context: @escaping @Sendable () throws -> Context,
         each body: @escaping @Sendable (Context, Element) throws -> Output

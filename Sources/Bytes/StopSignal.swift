@@ -1,6 +1,7 @@
 import Glibc
 
-/// A wait that somebody else can end: what a thread that does something every so often sleeps on, so that it ends at once when asked to.
+/// A wait that somebody else can end: what a thread that does something every so often sleeps on, so that it ends at
+/// once when asked to.
 ///
 /// The monotonic clock drives it: a change of the wall clock neither shortens nor stretches a wait.
 @safe

@@ -9,8 +9,8 @@
 
 _Static_assert(OPENSSL_VERSION_MAJOR >= 3, "cairn uses EVP_MAC and EVP_KDF (OpenSSL 3.0)");
 
-/* An OSSL_PARAM keeps the pointer to its name. The names are string macros, which Swift imports as String: the pointer that it passes for
- * one is gone when the call returns. Parameter lists are therefore built here. */
+/* An OSSL_PARAM keeps the pointer to its name. The names are string macros, which Swift imports as String: the
+ * pointer that it passes for one is gone when the call returns. Parameter lists are therefore built here. */
 static inline int cairn_hmac_sha256_key(EVP_MAC_CTX *context, const unsigned char *key, size_t key_size) {
     OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),

@@ -7,15 +7,17 @@ internal import Glibc
 ///     inserter.insert(documents: chunk)   // any number of times
 ///     inserter.flush()
 ///
-/// The command is built by hand: one copy of each document from the chunk into the message, no parsing, no allocation. libmongoc's bulk
-/// API would parse each document and is several times as expensive. Unordered and without validators, so that one refused
-/// document does not keep others back. One inserter belongs to one writer thread and its client.
+/// The command is built by hand: one copy of each document from the chunk into the message, no parsing, no
+/// allocation. libmongoc's bulk API would parse each document and is several times as expensive. Unordered and
+/// without validators, so that one refused document does not keep others back. One inserter belongs to one writer
+/// thread and its client.
 public final class BulkInserter {
     /// How to insert.
     public struct Options: Sendable {
         /// The write concern document (`{w: "majority"}`), or nil for the server's default.
         public var writeConcern: BSONDocument?
-        /// Bytes of documents in a message, about; at most 16 MiB, the largest command body. A larger document goes alone.
+        /// Bytes of documents in a message, about; at most 16 MiB, the largest command body. A larger document goes
+        /// alone.
         public var batchBytes = 1 << 20
         /// Documents in a message at most.
         public var batchDocuments = 10_000
@@ -88,7 +90,8 @@ public final class BulkInserter {
 
     /// Takes a run of whole documents; sends full batches.
     ///
-    /// - Throws: what commands throw after `MongoClient.triesMax` tries. Documents that the server refuses are in `failures`.
+    /// - Throws: what commands throw after `MongoClient.triesMax` tries. Documents that the server refuses are in
+    ///   `failures`.
     public func insert(documents: RawSpan) throws {
         var walk = DocumentBatch.Chunk(documents)
         while let document = try walk.next() { try insert(document) }
@@ -159,8 +162,8 @@ public final class BulkInserter {
 
 /// Sending and what comes back.
 extension BulkInserter {
-    /// Sends the batch, again after transient failures. A batch sent twice may meet its own documents: those are compared, and a document
-    /// that is there byte for byte counts as inserted.
+    /// Sends the batch, again after transient failures. A batch sent twice may meet its own documents: those are
+    /// compared, and a document that is there byte for byte counts as inserted.
     private func send() throws {
         for delay in MongoClient.retryDelays {
             do {
@@ -187,7 +190,8 @@ extension BulkInserter {
         if let unmet = try reply.withView({ try $0.owned("writeConcernError") }) {
             let cause = ServerError(writeConcernError: unmet)
             throw CairnError(
-                .server, "the write concern was not met: \(cause.message).", object: namespace.description, underlying: cause)
+                .server, "the write concern was not met: \(cause.message).", object: namespace.description,
+                underlying: cause)
         }
         var failed = 0
         var failedBytes = 0
@@ -216,9 +220,11 @@ extension BulkInserter {
         while let document = try walk.next() {
             let view = try DocumentView(document)
             guard let index = try view.integer("index"), starts.indices.contains(index) else {
-                throw CairnError(.server, "the server's reply names a document that was not sent.", object: namespace.description)
+                throw CairnError(
+                    .server, "the server's reply names a document that was not sent.", object: namespace.description)
             }
-            let error = WriteError(index: index, code: try view.integer("code") ?? 0, message: try view.string("errmsg") ?? "")
+            let error = WriteError(
+                index: index, code: try view.integer("code") ?? 0, message: try view.string("errmsg") ?? "")
             errors.append(error)
         }
         if options.isOrdered, let first = errors.first {
@@ -271,9 +277,11 @@ extension BulkInserter {
         return false
     }
 
-    /// Puts the document in place as it is: an update by pipeline does not touch timestamps. (`applyOps` does, and a replacement too.)
+    /// Puts the document in place as it is: an update by pipeline does not touch timestamps. (`applyOps` does, and a
+    /// replacement too.)
     ///
-    /// The update needs a privilege that the built-in role `restore` lacks; without it the document is reported as failed.
+    /// The update needs a privilege that the built-in role `restore` lacks; without it the document is reported as
+    /// failed.
     private func restoreTimestamps(_ index: Int) throws {
         let document = try document(at: index)
         guard let id = document["_id"] else { return }
@@ -294,8 +302,8 @@ extension BulkInserter {
 }
 
 extension MongoClient {
-    /// Whether `insert` takes `bypassEmptyTsReplacement`. Asked with an insert of nothing: a server that knows the field complains about
-    /// the empty batch (or allows it), one that does not about the field.
+    /// Whether `insert` takes `bypassEmptyTsReplacement`. Asked with an insert of nothing: a server that knows the
+    /// field complains about the empty batch (or allows it), one that does not about the field.
     func knowsBypassEmptyTsReplacement() throws -> Bool {
         let probe: BSONDocument = ["insert": "cairn", "documents": [], "bypassEmptyTsReplacement": true]
         do {

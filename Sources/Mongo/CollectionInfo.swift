@@ -23,7 +23,8 @@ public struct CollectionInfo: Sendable, Hashable {
     public var options: BSONDocument
     /// `listIndexes`, verbatim, in the server's order; empty for a view.
     public var indexes: [BSONDocument]
-    /// Estimated document count and raw bytes from `collStats`; nil when they were not asked (small databases). Never decides what is read.
+    /// Estimated document count and raw bytes from `collStats`; nil when they were not asked (small databases). Never
+    /// decides what is read.
     public var estimate: Estimate?
 
     /// A server's estimate of a collection's size.

@@ -6,7 +6,8 @@ internal import CMongoC
 public enum ExtendedJSON {
     /// Canonical Extended JSON on one line: every type survives the way back.
     ///
-    /// - Throws: `.corrupt` for text that is not UTF-8 and `.limit` beyond libbson's nesting depth (200): take such a document as BSON.
+    /// - Throws: `.corrupt` for text that is not UTF-8 and `.limit` beyond libbson's nesting depth (200): take such a
+    ///   document as BSON.
     public static func canonical(_ document: RawSpan) throws -> String {
         let handle = BSONHandle()
         let text: String? = try unsafe handle.withView(of: document) { view in
@@ -14,11 +15,14 @@ public enum ExtendedJSON {
             guard let json = unsafe bson_as_canonical_extended_json(view, &length) else { return nil }
             defer { unsafe bson_free(json) }
             return unsafe String(
-                validating: UnsafeRawBufferPointer(start: json, count: length).bindMemory(to: UInt8.self), as: UTF8.self)
+                validating: UnsafeRawBufferPointer(start: json, count: length).bindMemory(to: UInt8.self), as: UTF8.self
+            )
         }
         guard let text else {
             throw CairnError(
-                .corrupt, "the document cannot be written as JSON (text that is not UTF-8, or nested deeper than 200): use --bson.")
+                .corrupt,
+                "the document cannot be written as JSON (text that is not UTF-8, or nested deeper than "
+                    + "200): use --bson.")
         }
         return text
     }
@@ -40,7 +44,10 @@ public enum ExtendedJSON {
             return unsafe BSONHandle.bytes(of: parsed)
         }
         guard let bytes else {
-            throw CairnError(.usage, "not a JSON object: \(message(of: &error)). Extended JSON is expected, for example {\"$oid\": …}.")
+            throw CairnError(
+                .usage,
+                "not a JSON object: \(message(of: &error)). Extended JSON is expected, for "
+                    + "example {\"$oid\": …}.")
         }
         return try BSONDocument(validating: bytes)
     }

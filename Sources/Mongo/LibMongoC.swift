@@ -13,17 +13,18 @@ enum LibMongoC {
     /// Set up on first access; the runtime's once-semantics make this safe from any thread.
     static let ready: Void = {
         tuneAllocator()
-        // libmongoc writes warnings to stderr by default, where they would break a progress bar and `--json` progress lines; what matters
-        // comes back as an error of the call that failed.
+        // libmongoc writes warnings to stderr by default, where they would break a progress bar and `--json` progress
+        // lines; what matters comes back as an error of the call that failed.
         unsafe mongoc_log_set_handler({ _, _, _, _ in }, nil)
         mongoc_init()
     }()
 
     /// Keeps the memory of big replies in the heap from one reply to the next.
     ///
-    /// glibc maps every block above 128 KiB anew and unmaps it when freed, until its dynamic thresholds have grown. A reply of some MiB then
-    /// costs a page fault per 4 KiB, which was measured as most of the client's CPU time of a scan. Replies are at most 48 MB (the
-    /// protocol's message limit), hence the threshold of 64 MiB. Setting either threshold also switches the dynamic adjustment off.
+    /// glibc maps every block above 128 KiB anew and unmaps it when freed, until its dynamic thresholds have grown. A
+    /// reply of some MiB then costs a page fault per 4 KiB, which was measured as most of the client's CPU time of a
+    /// scan. Replies are at most 48 MB (the protocol's message limit), hence the threshold of 64 MiB. Setting either
+    /// threshold also switches the dynamic adjustment off.
     private static func tuneAllocator() {
         mallopt(M_MMAP_THRESHOLD, 64 << 20)
         mallopt(M_TRIM_THRESHOLD, 256 << 20)
@@ -32,8 +33,9 @@ enum LibMongoC {
 
 /// A `bson_t` of libbson at a stable, correctly aligned address.
 ///
-/// libbson wants 128-byte alignment, which a Swift stack variable does not promise, so the struct always lives in memory of its own.
-/// It either views bytes that the caller keeps alive for the duration of a call, or owns what libmongoc filled in.
+/// libbson wants 128-byte alignment, which a Swift stack variable does not promise, so the struct always lives in
+/// memory of its own. It either views bytes that the caller keeps alive for the duration of a call, or owns what
+/// libmongoc filled in.
 @safe
 final class BSONHandle {
     private let memory: UnsafeMutableRawPointer
@@ -52,7 +54,8 @@ final class BSONHandle {
         unsafe memory.deallocate()
     }
 
-    /// Frees the contents; for a call that initialises the struct itself. The struct stays valid (empty) if the call does not.
+    /// Frees the contents; for a call that initialises the struct itself. The struct stays valid (empty) if the call
+    /// does not.
     func reset() {
         unsafe bson_destroy(pointer)
         unsafe bson_init(pointer)
@@ -82,7 +85,9 @@ final class BSONHandle {
                 unsafe bson_init_static(pointer, base.assumingMemoryBound(to: UInt8.self), raw.count)
             else {
                 unsafe bson_init(pointer)
-                throw CairnError(.corrupt, "not a BSON document: its length field does not match its \(raw.count) bytes.")
+                throw CairnError(
+                    .corrupt,
+                    "not a BSON document: its length field does not match its \(raw.count) bytes.")
             }
             return try unsafe body(pointer)
         }
@@ -90,15 +95,15 @@ final class BSONHandle {
 }
 
 extension BSONHandle {
-    /// Makes the elements at `kept` (offsets inside the array) of the array at `array` (offsets in the document) an array of their own, in
-    /// place, and returns where it is.
+    /// Makes the elements at `kept` (offsets inside the array) of the array at `array` (offsets in the document) an
+    /// array of their own, in place, and returns where it is.
     ///
     ///     … | length | element | element | element | element | 0 | …
     ///                          |<------- kept ---->|
     ///              … | length' | element | element | 0' …
     ///
-    /// The new length overwrites the end of what stood before and the new terminator the type of what followed, so the enclosing
-    /// document's framing is broken there: only the returned range may be read afterwards.
+    /// The new length overwrites the end of what stood before and the new terminator the type of what followed, so
+    /// the enclosing document's framing is broken there: only the returned range may be read afterwards.
     func trimArray(_ array: Range<Int>, to kept: Range<Int>) throws -> Range<Int> {
         precondition(kept.lowerBound >= 4 && kept.upperBound < array.count && array.lowerBound >= 4)
         let start = array.lowerBound + kept.lowerBound - 4

@@ -3,12 +3,14 @@ internal import Bytes
 internal import Glibc
 
 extension MongoClient {
-    /// How often a read is tried in all, with `retryDelays` between: enough for an election (about 12 s with default settings).
+    /// How often a read is tried in all, with `retryDelays` between: enough for an election (about 12 s with default
+    /// settings).
     public static let triesMax = retryDelays.count + 1
     /// Milliseconds to wait before the second, third, … try.
     static let retryDelays = [100, 250, 500, 1_000, 2_000, 4_000, 8_000]
 
-    /// Runs a read that may be repeated: transient failures (network, election) are tried again, `triesMax` times in all.
+    /// Runs a read that may be repeated: transient failures (network, election) are tried again, `triesMax` times in
+    /// all.
     public func read(_ command: BSONDocument, db: String, namespace: String? = nil) throws -> Reply {
         try MongoClient.retrying { try run(command, db: db, namespace: namespace) }
     }
@@ -26,8 +28,9 @@ extension MongoClient {
         return try body()
     }
 
-    /// Walks all documents of a cursor-returning command (`listCollections`, `listIndexes`, `find`, `aggregate`, …), batch by batch.
-    /// For listings: documents of the data path go through `RangeScanner`. Not retried; wrap it in `retrying` where `body` can start over.
+    /// Walks all documents of a cursor-returning command (`listCollections`, `listIndexes`, `find`, `aggregate`, …),
+    /// batch by batch. For listings: documents of the data path go through `RangeScanner`. Not retried; wrap it in
+    /// `retrying` where `body` can start over.
     func forEachDocument(
         of command: BSONDocument, db: String, namespace: String? = nil, _ body: (DocumentView) throws -> Void
     ) throws {
@@ -54,7 +57,8 @@ extension MongoClient {
         return (Int64(try cursor.integer("id") ?? 0), Namespace(namespace)?.collection ?? "")
     }
 
-    /// The newest majority-committed point that the pinned node knows (`lastWrite.majorityOpTime` of `hello`); nil on a standalone.
+    /// The newest majority-committed point that the pinned node knows (`lastWrite.majorityOpTime` of `hello`); nil on
+    /// a standalone.
     public func majorityTime() throws -> Timestamp? {
         try read(["hello": 1], db: "admin").withView { try MongoClient.time("majorityOpTime", inHello: $0) }
     }
@@ -79,8 +83,8 @@ extension MongoClient {
         try hello.first(named: "lastWrite")?.document?.first(named: name)?.document?.timestamp("ts")
     }
 
-    /// Whether the oplog has an entry behind `time` that names the collection. Not for collections that transactions write to: their
-    /// entries hide inside `applyOps`.
+    /// Whether the oplog has an entry behind `time` that names the collection. Not for collections that transactions
+    /// write to: their entries hide inside `applyOps`.
     public func oplogHasEntries(for namespace: Namespace, after time: Timestamp) throws -> Bool {
         let find = BSONDocument { find in
             find.append("find", "oplog.rs")
@@ -96,8 +100,8 @@ extension MongoClient {
         }
     }
 
-    /// The names of all collections, views and time series of a database, buckets and system collections included; none when there is no
-    /// such database.
+    /// The names of all collections, views and time series of a database, buckets and system collections included;
+    /// none when there is no such database.
     public func collectionNames(of db: String) throws -> [String] {
         try MongoClient.retrying {
             var names: [String] = []

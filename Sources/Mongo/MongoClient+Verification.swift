@@ -3,7 +3,8 @@ internal import Bytes
 
 /// What a restored target is compared by.
 extension MongoClient {
-    /// The server's hash of a database (`dbHash`): MD5 over raw documents in `_id` order, per collection. Blocks writers while it runs.
+    /// The server's hash of a database (`dbHash`): MD5 over raw documents in `_id` order, per collection. Blocks
+    /// writers while it runs.
     public func dbHash(_ db: String) throws -> (all: String, collections: [String: String]) {
         let reply = try read(["dbHash": 1], db: db)
         return try reply.withView { reply in
@@ -16,10 +17,12 @@ extension MongoClient {
         }
     }
 
-    /// The number of documents, counted one by one. (`count` without a filter answers from metadata, which can be wrong after a crash.)
+    /// The number of documents, counted one by one. (`count` without a filter answers from metadata, which can be
+    /// wrong after a crash.)
     public func exactCount(_ namespace: Namespace) throws -> Int {
         let command: BSONDocument = [
-            "aggregate": .string(namespace.collection), "cursor": .document(BSONDocument()), "pipeline": [["$count": "n"]],
+            "aggregate": .string(namespace.collection), "cursor": .document(BSONDocument()),
+            "pipeline": [["$count": "n"]],
         ]
         return try MongoClient.retrying {
             var count = 0

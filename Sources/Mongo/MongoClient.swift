@@ -4,8 +4,9 @@ internal import CMongoC
 
 /// One connection of a deployment's pool, for one thread at a time. Given back to the pool when it is released.
 ///
-/// Every command goes to the deployment's pinned node with the same explicit session: a cursor belongs to the session that opened it, and
-/// libmongoc would add an implicit one to `find` but none to `getMore`, which the server then refuses.
+/// Every command goes to the deployment's pinned node with the same explicit session: a cursor belongs to the session
+/// that opened it, and libmongoc would add an implicit one to `find` but none to `getMore`, which the server then
+/// refuses.
 @safe
 public final class MongoClient {
     let pool: ConnectionPool
@@ -48,7 +49,8 @@ public final class MongoClient {
         return reply
     }
 
-    /// Runs a command given as raw bytes, once, and fills `reply`, whose memory the allocator reuses. Nothing of `command` is kept.
+    /// Runs a command given as raw bytes, once, and fills `reply`, whose memory the allocator reuses. Nothing of
+    /// `command` is kept.
     public func run(_ bytes: RawSpan, db: String, namespace: String? = nil, into reply: Reply) throws {
         let node = pool.node
         try prepareOptions(for: node)

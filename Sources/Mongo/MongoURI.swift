@@ -10,7 +10,8 @@ final class MongoURI {
     let redacted: String
     private let namesReadPreference: Bool
 
-    /// - Throws: `.usage` when libmongoc cannot parse it. Its message is passed on only when it repeats nothing of the user information.
+    /// - Throws: `.usage` when libmongoc cannot parse it. Its message is passed on only when it repeats nothing of
+    ///   the user information.
     init(_ text: String) throws {
         var error = bson_error_t()
         guard !text.utf8.contains(0), let pointer = unsafe mongoc_uri_new_with_error(text, &error) else {
@@ -18,7 +19,8 @@ final class MongoURI {
             let detail = MongoURI.repeatsSecret(reason, of: text) || reason.isEmpty ? "" : ": \(reason)"
             throw CairnError(
                 .usage,
-                "malformed connection string\(detail). It looks like mongodb://user:password@host:27017,host2:27017/?replicaSet=name; "
+                "malformed connection string\(detail). It looks like "
+                    + "mongodb://user:password@host:27017,host2:27017/?replicaSet=name; "
                     + "escape reserved characters of user and password as %XX.")
         }
         unsafe self.pointer = pointer
@@ -35,7 +37,8 @@ final class MongoURI {
         }
     }
 
-    /// The read preference to pin by: the override, the connection string's, or `secondaryPreferred`. The caller destroys it.
+    /// The read preference to pin by: the override, the connection string's, or `secondaryPreferred`. The caller
+    /// destroys it.
     func makeReadPreference(override: String?, access: ServerError.Access) throws -> OpaquePointer {
         if let override { return unsafe mongoc_read_prefs_new(try MongoURI.mode(named: override)) }
         if namesReadPreference { return unsafe mongoc_read_prefs_copy(mongoc_uri_get_read_prefs_t(pointer)) }
@@ -52,7 +55,8 @@ final class MongoURI {
         default:
             throw CairnError(
                 .usage,
-                "unknown read preference '\(name)': use primary, primaryPreferred, secondary, secondaryPreferred or nearest.")
+                "unknown read preference '\(name)': use primary, primaryPreferred, secondary, secondaryPreferred or "
+                    + "nearest.")
         }
     }
 

@@ -1,7 +1,7 @@
 /// A database and a collection name, compared byte by byte.
 ///
-/// Swift compares strings by canonical equivalence, so two collections whose names differ only in Unicode normalisation (legal in
-/// MongoDB) would be one key of a dictionary. Hence the own `==`, `hash` and `<`, on UTF-8.
+/// Swift compares strings by canonical equivalence, so two collections whose names differ only in Unicode
+/// normalisation (legal in MongoDB) would be one key of a dictionary. Hence the own `==`, `hash` and `<`, on UTF-8.
 public struct Namespace: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The database's name.
     public let db: String

@@ -1,7 +1,8 @@
 /// Which namespaces a job handles: `--ns-include` and `--ns-exclude`.
 ///
-/// A pattern is matched against `db.collection` as a whole. `*` stands for any run of bytes, dots included; `\` makes the next character
-/// literal. A pattern without a dot and without `*` names a whole database. An empty include list includes everything; exclusion wins.
+/// A pattern is matched against `db.collection` as a whole. `*` stands for any run of bytes, dots included; `\` makes
+/// the next character literal. A pattern without a dot and without `*` names a whole database. An empty include list
+/// includes everything; exclusion wins.
 public struct NamespaceFilter: Sendable {
     private let include: [NamespacePattern]
     private let exclude: [NamespacePattern]
@@ -60,7 +61,8 @@ struct NamespacePattern: Sendable {
 
     /// What each star stands for (the shortest match from the left), or nil when `name` does not match.
     ///
-    /// Greedy from the left is enough: only the last run is anchored at the end, so an earlier match never spoils a later one.
+    /// Greedy from the left is enough: only the last run is anchored at the end, so an earlier match never spoils a
+    /// later one.
     func captures(of name: [UInt8]) -> [[UInt8]]? {
         guard name.starts(with: runs[0]) else { return nil }
         if runs.count == 1 { return name.count == runs[0].count ? [] : nil }
@@ -83,7 +85,8 @@ struct NamespacePattern: Sendable {
     }
 }
 
-/// `--ns-from`/`--ns-to`: renames namespaces; each `*` on the right takes what the `*` in the same place on the left stood for.
+/// `--ns-from`/`--ns-to`: renames namespaces; each `*` on the right takes what the `*` in the same place on the left
+/// stood for.
 public struct NamespaceRename: Sendable {
     private let from: NamespacePattern
     private let to: NamespacePattern

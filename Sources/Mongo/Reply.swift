@@ -3,8 +3,9 @@ internal import Bytes
 
 /// A command's whole reply, as the server sent it.
 ///
-/// The bytes are lent to closures, so nothing is copied. One reply can be handed to `MongoClient.run(_:db:into:)` again and again; its
-/// memory is then reused by the allocator. Confined to one thread, like the client that fills it.
+/// The bytes are lent to closures, so nothing is copied. One reply can be handed to `MongoClient.run(_:db:into:)`
+/// again and again; its memory is then reused by the allocator. Confined to one thread, like the client that fills
+/// it.
 public final class Reply {
     let handle = BSONHandle()
 

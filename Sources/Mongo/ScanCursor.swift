@@ -64,8 +64,8 @@ struct ScanCursor {
         if let end = range.end { command.append("max", ["_id": end.id]) }
     }
 
-    /// As many documents as fill a reply, but not more than can lie before the end: record ids in between bound that number, so that at
-    /// most a few documents behind the end are read for nothing.
+    /// As many documents as fill a reply, but not more than can lie before the end: record ids in between bound that
+    /// number, so that at most a few documents behind the end are read for nothing.
     private func batchCount(_ batchBytes: Int, _ averageBytes: Double) -> Int {
         let wanted = max(1, min(1_000_000, Int(Double(batchBytes) / averageBytes)))
         guard range.order == .natural, case .int64(let end)? = range.end?.recordID else { return wanted }
@@ -107,7 +107,8 @@ extension ScanCursor {
         return 4..<(try endByRecordID(end.recordID, batch, in: reply, client))
     }
 
-    /// After a resume in `_id` order the first document is the last one handed out, if it still exists: then the offset behind it.
+    /// After a resume in `_id` order the first document is the last one handed out, if it still exists: then the
+    /// offset behind it.
     private func firstDocumentEnd(_ batch: ScanBatch, in reply: Reply) throws -> Int? {
         try walk(batch, in: reply) { identity, _ in spansEqual(identity, lastID.rawSpan) ? .take : .none }
     }
@@ -140,7 +141,8 @@ extension ScanCursor {
         }
     }
 
-    /// The end document was deleted before the read time: the batch is read again with record ids, to count the documents up to the end.
+    /// The end document was deleted before the read time: the batch is read again with record ids, to count the
+    /// documents up to the end.
     private func endByRecordID(
         _ end: BSONValue, _ batch: ScanBatch, in reply: Reply, _ client: MongoClient
     ) throws -> Int {
@@ -156,7 +158,9 @@ extension ScanCursor {
         }
         var inside = 0
         try client.forEachDocument(of: command, db: range.namespace.db, namespace: range.namespace.description) {
-            if let record = try $0.first(named: "$recordId"), !RecordID.precedes(end, try BSONValue(record)) { inside += 1 }
+            if let record = try $0.first(named: "$recordId"), !RecordID.precedes(end, try BSONValue(record)) {
+                inside += 1
+            }
         }
         if inside == 0 { return 4 }
         let cut = try walk(batch, in: reply) { _, index in index == inside - 1 ? .take : .next }

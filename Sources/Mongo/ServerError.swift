@@ -1,8 +1,8 @@
 internal import BSON
 public import Bytes
 
-/// An error as libmongoc or the server reported it, before it is put in `cairn`'s words. It is the `underlying` of the `CairnError` that a
-/// command throws, for callers that decide by server code.
+/// An error as libmongoc or the server reported it, before it is put in `cairn`'s words. It is the `underlying` of
+/// the `CairnError` that a command throws, for callers that decide by server code.
 public struct ServerError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Where the error arose.
     public enum Origin: Hashable, Sendable {
@@ -38,7 +38,8 @@ public struct ServerError: Error, Hashable, Sendable, CustomStringConvertible {
         origin == .server ? (name.isEmpty ? "server error \(code)" : "\(name) \(code)") : "libmongoc error \(code)"
     }
 
-    /// "not authorized on db to execute command { find: …}" repeats the command with all its values: keep its name only.
+    /// "not authorized on db to execute command { find: …}" repeats the command with all its values: keep its name
+    /// only.
     private static func withoutCommandBody(_ message: String) -> String {
         let marker = "to execute command {"
         let text = message.utf8
@@ -85,7 +86,8 @@ extension ServerError {
     /// The cursor is gone, and nothing else is wrong.
     public var isCursorLost: Bool { origin == .server && ServerError.cursorCodes.contains(code) }
 
-    /// The drivers' retryable codes (specification "Retryable Reads") and ReadConcernMajorityNotAvailableYet 134, LockTimeout 24.
+    /// The drivers' retryable codes (specification "Retryable Reads") and ReadConcernMajorityNotAvailableYet 134,
+    /// LockTimeout 24.
     private static let transientCodes: Set<Int> = [
         6, 7, 24, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436,
     ]
@@ -105,7 +107,8 @@ extension ServerError {
     ///   - access: which built-in role the user should have.
     public func asCairnError(place: String, namespace: String?, access: Access) -> CairnError {
         CairnError(
-            cairnCode, "\(place): \(message).\(remedy(access).map { " " + $0 } ?? "")", object: namespace, underlying: self)
+            cairnCode, "\(place): \(message).\(remedy(access).map { " " + $0 } ?? "")", object: namespace,
+            underlying: self)
     }
 
     /// What the connection is for; decides which role a missing privilege is told to need.
@@ -141,17 +144,20 @@ extension ServerError {
     private func remedy(_ access: Access) -> String? {
         switch cairnCode {
         case .unreachable:
-            return "Check host names, ports, replica set name, TLS options and firewall of the connection string, and that the server runs."
+            return "Check host names, ports, replica set name, TLS options and firewall of the connection string, "
+                + "and that the server runs."
         case .authentication:
             return "Check user name, password, authSource and authMechanism of the connection string."
         case .privilege:
             switch access {
             case .read: return "Grant the user the built-in role `backup` on the database admin."
             case .write:
-                return "Grant the user the built-in role `restore` on the database admin (and `readAnyDatabase` for --verify)."
+                return "Grant the user the built-in role `restore` on the database admin (and `readAnyDatabase` for "
+                    + "--verify)."
             }
         case .snapshotTooOld:
-            return "The read time left the server's history window; raise minSnapshotHistoryWindowInSeconds or read again at a newer time."
+            return "The read time left the server's history window; raise minSnapshotHistoryWindowInSeconds or read "
+                + "again at a newer time."
         case .snapshotUnavailable:
             return "The collection was created or changed by DDL around the read time; read again at a newer time."
         default: return nil

@@ -22,8 +22,8 @@ public struct RepositoryAccess: Sendable {
         try Repository.open(store: try LocalStore.open(path: location), key: key)
     }
 
-    /// Throws `.noRepository`, `.unsupportedFormat` or `.corrupt` without a key: so that nobody is asked for a passphrase
-    /// that would not help.
+    /// Throws `.noRepository`, `.unsupportedFormat` or `.corrupt` without a key: so that nobody is asked for a
+    /// passphrase that would not help.
     public static func probe(location: String) throws {
         _ = try Repository.peek(store: try LocalStore.open(path: location))
     }

@@ -54,7 +54,8 @@ private func secret(_ hex: String) -> SecretBytes { SecretBytes(copying: bytes(h
         }
     }
 
-    /// The GCM specification's test case 16 key, with the nonce that a counter of 1 makes; cross-checked with Python's `cryptography`.
+    /// The GCM specification's test case 16 key, with the nonce that a counter of 1 makes; cross-checked with
+    /// Python's `cryptography`.
     @Test func gcmRoundTripInPlaceAndRefusal() {
         let gcm = AESGCM()
         gcm.setKey(secret("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"))

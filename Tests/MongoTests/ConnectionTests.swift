@@ -18,14 +18,18 @@ struct ConnectionTests {
     }
 
     @Test func malformedConnectionStringsAreUsageErrorsWithoutSecrets() throws {
-        for uri in ["", "http://x", "mongodb://", "mongodb://user:s3cr3t@", "mongodb://u:s3cr3t%@host", "mongodb://h:99999"] {
+        for uri in [
+            "", "http://x", "mongodb://", "mongodb://user:s3cr3t@", "mongodb://u:s3cr3t%@host", "mongodb://h:99999",
+        ] {
             let error = #expect(throws: CairnError.self) { try MongoDeployment.connect(uri: uri) }
             #expect(error?.code == .usage, "\(uri)")
             #expect(error?.description.contains("s3cr3t") == false)
         }
         var options = MongoOptions()
         options.readPreference = "fastest"
-        let error = #expect(throws: CairnError.self) { try MongoDeployment.connect(uri: "mongodb://h", options: options) }
+        let error = #expect(throws: CairnError.self) {
+            try MongoDeployment.connect(uri: "mongodb://h", options: options)
+        }
         #expect(error?.code == .usage)
     }
 

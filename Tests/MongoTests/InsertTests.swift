@@ -14,13 +14,18 @@ struct InsertTests {
         let client = try deployment.checkOut()
         let time = try TestServer.settledTime(client)
         let planner = RangePlanner(client: client, server: deployment.server, at: time)
-        return try TestServer.scan(planner.plan(TestServer.info(namespace, deployment)), client, at: time).flatMap { $0 }
+        return try TestServer.scan(planner.plan(TestServer.info(namespace, deployment)), client, at: time).flatMap {
+            $0
+        }
     }
 
     @Test func documentsArriveByteForByteInSeveralBatches() throws {
         let namespace = Namespace(TestServer.database(), "c")
         let documents: [BSONDocument] = (0..<12_345).map {
-            ["_id": BSONValue($0), "": .null, "a": 1, "a": 2, "t": .timestamp(Timestamp(t: 1, i: UInt32($0))), "d": .double(-0.0)]
+            [
+                "_id": BSONValue($0), "": .null, "a": 1, "a": 2, "t": .timestamp(Timestamp(t: 1, i: UInt32($0))),
+                "d": .double(-0.0),
+            ]
         }
         let inserter = try BulkInserter(client: TestServer.writer().checkOut(), namespace: namespace)
         try inserter.insert(documents: chunk(documents).rawSpan)
@@ -34,7 +39,9 @@ struct InsertTests {
     @Test func theLargestDocument() throws {
         let namespace = Namespace(TestServer.database(), "c")
         let frame = BSONDocument([("_id", 1), ("b", .binary(subtype: 0, []))]).bytes.count
-        let document: BSONDocument = ["_id": 1, "b": .binary(subtype: 0, [UInt8](repeating: 9, count: (16 << 20) - frame))]
+        let document: BSONDocument = [
+            "_id": 1, "b": .binary(subtype: 0, [UInt8](repeating: 9, count: (16 << 20) - frame)),
+        ]
         #expect(document.bytes.count == 16 << 20)
         let inserter = try BulkInserter(client: TestServer.writer().checkOut(), namespace: namespace)
         try inserter.insert(document.bytes.rawSpan)
@@ -62,7 +69,8 @@ struct InsertTests {
         let db = TestServer.database()
         try TestServer.source().connect().run(["create": "c", "validator": ["x": ["$type": "string"]]], db: db)
         let documents: [BSONDocument] = [
-            ["_id": 1, "x": 5], ["_id": 2, "ts": .timestamp(Timestamp(t: 0, i: 0))], ["_id": 3, "sub": ["ts": .timestamp(Timestamp(t: 0, i: 0))]],
+            ["_id": 1, "x": 5], ["_id": 2, "ts": .timestamp(Timestamp(t: 0, i: 0))],
+            ["_id": 3, "sub": ["ts": .timestamp(Timestamp(t: 0, i: 0))]],
         ]
         let inserter = try BulkInserter(client: TestServer.writer().checkOut(), namespace: Namespace(db, "c"))
         try inserter.insert(documents: chunk(documents).rawSpan)
@@ -77,20 +85,25 @@ struct InsertTests {
         let witness = try TestServer.source().connect()
         let series: BSONValue = ["timeField": "t", "metaField": "m"]
         try witness.run(["create": "s", "timeseries": series], db: db)
-        let points: [BSONValue] = (0..<200).map { ["t": .date(1_700_000_000_000 + Int64($0)), "m": BSONValue($0 % 5), "v": .double(0.5)] }
+        let points: [BSONValue] = (0..<200).map {
+            ["t": .date(1_700_000_000_000 + Int64($0)), "m": BSONValue($0 % 5), "v": .double(0.5)]
+        }
         try witness.run(["insert": "s", "documents": .array(points)], db: db)
         let buckets = try read(Namespace(db, "s"))
         #expect(buckets.count == 5)
         let copy = TestServer.database()
         try witness.run(["create": "s", "timeseries": series], db: copy)
-        let inserter = try BulkInserter(client: TestServer.writer().checkOut(), namespace: Namespace(copy, "system.buckets.s"))
+        let inserter = try BulkInserter(
+            client: TestServer.writer().checkOut(), namespace: Namespace(copy, "system.buckets.s"))
         try inserter.insert(documents: chunk(buckets).rawSpan)
         try inserter.flush()
         #expect(inserter.failureCount == 0)
         #expect(try read(Namespace(copy, "s")) == buckets)
         let client = try TestServer.reader().checkOut()
         #expect(try client.exactCount(Namespace(copy, "s")) == 200)
-        #expect(try client.dbHash(copy).collections["system.buckets.s"] == client.dbHash(db).collections["system.buckets.s"])
+        #expect(
+            try client.dbHash(copy).collections["system.buckets.s"] == client.dbHash(db).collections["system.buckets.s"]
+        )
     }
 
     @Test func writeConcernsThatCannotBeMetAreErrors() throws {

@@ -63,7 +63,8 @@ struct PrivilegeTests {
         let listed = try Catalogue.list(deployment)
         #expect(
             listed.map(\.namespace.description) == [
-                "admin.system.roles", "admin.system.users", "shop.c", "shop.capped", "shop.s", "shop.system.js", "shop.v",
+                "admin.system.roles", "admin.system.users", "shop.c", "shop.capped", "shop.s", "shop.system.js",
+                "shop.v",
             ])
         return try listed.map { info in
             guard info.hasDocuments else { return (info, []) }

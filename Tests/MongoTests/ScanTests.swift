@@ -11,7 +11,9 @@ struct ScanTests {
     private func fill(_ namespace: Namespace, count: Int, _ deployment: MongoDeployment) throws -> CollectionInfo {
         let text = String(repeating: "x", count: 1_000)
         try TestServer.insert(
-            (0..<count).map { ["_id": .int32(Int32($0 * 7919 % 1_000_003)), "n": BSONValue($0), "text": .string(text)] },
+            (0..<count).map {
+                ["_id": .int32(Int32($0 * 7919 % 1_000_003)), "n": BSONValue($0), "text": .string(text)]
+            },
             into: namespace)
         return try described(namespace, deployment)
     }
@@ -114,7 +116,8 @@ struct ScanTests {
         let deployment = try TestServer.reader()
         let client = try deployment.checkOut()
         let namespace = Namespace(TestServer.database(), "capped")
-        try TestServer.source().connect().run(["create": "capped", "capped": true, "size": 1_048_576], db: namespace.db)
+        try TestServer.source().connect().run(
+            ["create": "capped", "capped": true, "size": 1_048_576], db: namespace.db)
         try TestServer.insert((0..<5_000).map { ["_id": .int32(Int32(5_000 - $0))] }, into: namespace)
         let info = try described(namespace, deployment)
         let time = try TestServer.settledTime(client)
@@ -173,7 +176,9 @@ struct ScanTests {
             } else {
                 try TestServer.insert([["_id": .string(name), "": 1, "a": 1, "a": 2]], into: namespace)
             }
-            if name == "big" { for id in 0..<3 { try TestServer.insert([["_id": BSONValue(id), "b": big]], into: namespace) } }
+            if name == "big" {
+                for id in 0..<3 { try TestServer.insert([["_id": BSONValue(id), "b": big]], into: namespace) }
+            }
             let info = try described(namespace, deployment)
             let time = try TestServer.settledTime(client)
             let scanned = try TestServer.scan(planner(deployment, client, time).plan(info), client, at: time).joined()

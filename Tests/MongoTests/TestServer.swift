@@ -54,7 +54,8 @@ enum TestServer {
     /// The listed description of one namespace.
     static func info(_ namespace: Namespace, _ deployment: MongoDeployment) throws -> CollectionInfo {
         let filter = NamespaceFilter(include: [namespace.description], exclude: [])
-        guard let info = try Catalogue.list(deployment, filter: filter).first(where: { $0.namespace == namespace }) else {
+        guard let info = try Catalogue.list(deployment, filter: filter).first(where: { $0.namespace == namespace })
+        else {
             throw CairnError(.notFound, "not listed", object: namespace.description)
         }
         return info

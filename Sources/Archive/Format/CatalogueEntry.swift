@@ -52,8 +52,8 @@ public struct CatalogueEntry: Hashable, Sendable {
     public var documents: Int
     /// Raw bytes in all leaves.
     public var rawBytes: Int
-    /// How the scan cut the collection into ranges, for the next scan to cut the same ones and so make the same chunks. Its content is
-    /// the scanner's business (`ScanPlan.memory`); readers pass over it.
+    /// How the scan cut the collection into ranges, for the next scan to cut the same ones and so make the same
+    /// chunks. Its content is the scanner's business (`ScanPlan.memory`); readers pass over it.
     public var plan: BSONDocument?
     /// The number of leaves.
     public var leafCount: Int

@@ -77,7 +77,8 @@ final class ChunkEncoder {
                 .corrupt,
                 """
                 a chunk of \(plaintext.byteCount) bytes did not decode to what was compressed, so it was not \
-                stored: this machine's memory or its libzstd \(ZstdVersion.text) is faulty; test the memory before the next \
+                stored: this machine's memory or its libzstd \(ZstdVersion.text) is faulty; test the memory before \
+                the next \
                 backup
                 """)
         }

@@ -57,8 +57,8 @@ struct ArchiveScan {
         return scans
     }
 
-    /// Capped collections first: they cannot be read at the time itself, so they are read as soon after it as possible. The small ones
-    /// last, so that no reader is left alone with a large one.
+    /// Capped collections first: they cannot be read at the time itself, so they are read as soon after it as
+    /// possible. The small ones last, so that no reader is left alone with a large one.
     private static func inReadingOrder(_ scans: [CollectionScan]) -> [CollectionScan] {
         func rank(_ scan: CollectionScan) -> Int { scan.info.isCapped ? .max : scan.info.estimate?.bytes ?? 0 }
         return scans.enumerated().sorted { (rank($0.element), $1.offset) > (rank($1.element), $0.offset) }.map(

@@ -4,8 +4,8 @@ internal import Bytes
 internal import Mongo
 internal import Synchronization
 
-/// One collection on its way into the snapshot: its ranges come in from several readers in any order, its leaves go on in the order of the
-/// documents, so that they are never in memory together.
+/// One collection on its way into the snapshot: its ranges come in from several readers in any order, its leaves go
+/// on in the order of the documents, so that they are never in memory together.
 final class CollectionScan: Sendable {
     let info: CollectionInfo
     let plan: ScanPlan

@@ -5,8 +5,8 @@ internal import Mongo
 
 /// The collections, views and indexes of a deployment as they were at one cluster time.
 ///
-/// `listCollections` cannot be asked for a past time. Listing before and after the time is chosen, until both are equal, gives the same: what
-/// did not change around the time was like that at the time.
+/// `listCollections` cannot be asked for a past time. Listing before and after the time is chosen, until both are
+/// equal, gives the same: what did not change around the time was like that at the time.
 struct ExactCatalogue {
     /// Sorted by namespace.
     let collections: [CollectionInfo]
@@ -15,7 +15,8 @@ struct ExactCatalogue {
 
     /// Listings before the job gives up: DDL would have to run without a pause.
     private static let listingsMax = 10
-    /// How long a majority may take to acknowledge what the node has, in milliseconds: beyond, the set has no working majority.
+    /// How long a majority may take to acknowledge what the node has, in milliseconds: beyond, the set has no working
+    /// majority.
     private static let majorityWaitMax = 60_000
 
     static func take(
@@ -33,12 +34,13 @@ struct ExactCatalogue {
         }
         throw CairnError(
             .snapshotUnavailable,
-            "collections or indexes were created or dropped during each of \(listingsMax) looks at the catalogue: run the backup again "
+            "collections or indexes were created or dropped during each of \(listingsMax) looks at the catalogue: "
+                + "run the backup again "
                 + "when the deployment is less busy with that, or leave the namespaces out")
     }
 
-    /// A majority time at which everything that a listing just showed is committed: the listing reads the node's own newest state, which
-    /// the majority may not have yet.
+    /// A majority time at which everything that a listing just showed is committed: the listing reads the node's own
+    /// newest state, which the majority may not have yet.
     private static func majorityTime(coveringListing client: MongoClient, _ cancellation: Cancellation) throws
         -> Timestamp
     {
@@ -51,7 +53,8 @@ struct ExactCatalogue {
         }
         throw CairnError(
             .unreachable,
-            "the replica set did not commit its newest write on a majority of its members within \(majorityWaitMax / 1_000) s: "
+            "the replica set did not commit its newest write on a majority of its members within "
+                + "\(majorityWaitMax / 1_000) s: "
                 + "check its members (rs.status())", object: client.host)
     }
 

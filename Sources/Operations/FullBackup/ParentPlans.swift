@@ -3,7 +3,8 @@ internal import BSON
 internal import Bytes
 internal import Mongo
 
-/// How the parent snapshot's scan cut each collection, for this scan to cut the same ranges and so make the same chunks.
+/// How the parent snapshot's scan cut each collection, for this scan to cut the same ranges and so make the same
+/// chunks.
 struct ParentPlans {
     /// Plans by the collection's UUID: a collection that was dropped and made again has other record ids.
     private let byUUID: [[UInt8]: BSONDocument]
@@ -13,7 +14,8 @@ struct ParentPlans {
 
     private init(byUUID: [[UInt8]: BSONDocument]) { self.byUUID = byUUID }
 
-    /// The plans of `parent`. None when it was read from another node in natural order, for record ids are a node's own.
+    /// The plans of `parent`. None when it was read from another node in natural order, for record ids are a node's
+    /// own.
     init(_ parent: Snapshot, _ repository: Repository, _ chunks: ChunkIndex, _ deployment: MongoDeployment) throws {
         guard parent.scanOrder == .id || parent.source.host == deployment.server.host else {
             self = .none

@@ -37,14 +37,16 @@ struct SnapshotDraft {
         guard !packs.isEmpty else { return }
         needsPerson = true
         warn(
-            "\(packs.count) packs of the repository are missing or damaged (\(packs[0].hex) is one): what of them this backup meets is stored "
+            "\(packs.count) packs of the repository are missing or damaged (\(packs[0].hex) is one): what of them "
+                + "this backup meets is stored "
                 + "again, but earlier snapshots are incomplete until then. Run `cairn check`")
     }
 
     mutating func warn(about scans: [CollectionScan], in catalogue: ExactCatalogue) {
         if catalogue.time == nil {
             warn(
-                "the source is a standalone server: it has no cluster time, so collections were read one after the other while they could "
+                "the source is a standalone server: it has no cluster time, so collections were read one after the "
+                    + "other while they could "
                     + "change, and the snapshot is not exact at one point in time")
         }
         let changed = scans.filter(\.hasChanged).map(\.info.namespace.description)
@@ -52,7 +54,8 @@ struct SnapshotDraft {
         exact = false
         needsPerson = true
         warn(
-            "this server version cannot read capped collections at a past time, and these were written to while they were read, so they "
+            "this server version cannot read capped collections at a past time, and these were written to while they "
+                + "were read, so they "
                 + "may be newer than the snapshot's time: \(changed.joined(separator: ", "))")
     }
 

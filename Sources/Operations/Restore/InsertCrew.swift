@@ -136,7 +136,8 @@ private struct InsertThread {
         guard crew.options.salvage else {
             throw CairnError(
                 .corrupt,
-                "damage in the repository costs \(what) of \(namespace). The target is not complete. `cairn check --read-data` lists all damage; "
+                "damage in the repository costs \(what) of \(namespace). The target is not complete. `cairn check "
+                    + "--read-data` lists all damage; "
                     + "--salvage restores everything else", object: error.object, offset: error.offset,
                 underlying: error)
         }

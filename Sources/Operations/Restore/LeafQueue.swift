@@ -3,8 +3,8 @@ internal import Bytes
 internal import Mongo
 internal import Synchronization
 
-/// The leaves of all collections of a restore, given out to threads one by one. All threads work on one collection until its leaves are
-/// gone, then on the next: parallel inside a collection as well as across small ones.
+/// The leaves of all collections of a restore, given out to threads one by one. All threads work on one collection
+/// until its leaves are gone, then on the next: parallel inside a collection as well as across small ones.
 ///
 /// A capped collection is given out whole, for its order is data.
 final class LeafQueue: Sendable {

@@ -7,9 +7,9 @@ internal import Mongo
 ///
 ///     plan ── refuse conflicts ── drop, create ── documents ── indexes ── unique and TTL indexes ── fences ── compare
 ///
-/// Nothing is written before the whole plan was checked against the target. Indexes wait for the documents; validators and expiry wait for
-/// everything, so that the server neither refuses nor removes what is being restored. At the end counts and catalogue are always
-/// compared, with `verify` every document.
+/// Nothing is written before the whole plan was checked against the target. Indexes wait for the documents;
+/// validators and expiry wait for everything, so that the server neither refuses nor removes what is being restored.
+/// At the end counts and catalogue are always compared, with `verify` every document.
 public struct Restore: Sendable {
     /// What was asked for.
     public let options: Options
@@ -27,9 +27,9 @@ public struct Restore: Sendable {
 
     /// Runs the job on the calling thread and threads of its own.
     ///
-    /// - Throws: what the repository and the server throw; `.alreadyExists` naming each namespace of the target that is in the way,
-    ///   before anything is written; `.corrupt` at the first damaged chunk unless salvaging; `.interrupted`. What could not be restored
-    ///   although the job went on is in the report.
+    /// - Throws: what the repository and the server throw; `.alreadyExists` naming each namespace of the target that
+    ///   is in the way, before anything is written; `.corrupt` at the first damaged chunk unless salvaging;
+    ///   `.interrupted`. What could not be restored although the job went on is in the report.
     public func run() throws -> RestoreReport {
         let started = ContinuousClock.now
         progress.begin(phase: "connect")

@@ -44,7 +44,8 @@ struct RestorePlan {
     /// Whether users or roles are among the items.
     var restoresUsersAndRoles: Bool { items.contains(where: \.isUsersOrRoles) }
 
-    /// - Throws: `.usage` for a rename that cannot be, or two namespaces that would get one name; `.notFound` when nothing is selected.
+    /// - Throws: `.usage` for a rename that cannot be, or two namespaces that would get one name; `.notFound` when
+    ///   nothing is selected.
     init(_ reader: SnapshotReader, _ options: Restore.Options) throws {
         let filter = NamespaceFilter(include: options.include, exclude: options.exclude)
         let renames = try options.renames.map { rename in
@@ -102,7 +103,8 @@ struct RestorePlan {
 }
 
 extension CollectionInfo {
-    /// What a catalogue entry describes, under another name. A view keeps its definition: what it reads from is not renamed.
+    /// What a catalogue entry describes, under another name. A view keeps its definition: what it reads from is not
+    /// renamed.
     init(_ entry: CatalogueEntry, as target: Namespace) {
         let kind: Kind =
             switch entry.kind {

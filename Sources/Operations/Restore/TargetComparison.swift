@@ -84,8 +84,8 @@ struct TargetComparison {
 
     // MARK: Documents
 
-    /// Reads every collection back, in parallel ranges, and compares digests: costs the server one scan and this machine about 1 s of
-    /// CPU a GiB.
+    /// Reads every collection back, in parallel ranges, and compares digests: costs the server one scan and this
+    /// machine about 1 s of CPU a GiB.
     private func documents(_ subjects: [Subject], _ digest: DocumentDigest, readers: Int) throws -> [RestoreReport
         .Failure]
     {
@@ -152,7 +152,8 @@ extension CollectionInfo {
         Dictionary(options.fields.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// Indexes by name, each without the order of its options and the namespace that old servers put in; the order of keys stays.
+    /// Indexes by name, each without the order of its options and the namespace that old servers put in; the order of
+    /// keys stays.
     fileprivate var comparableIndexes: [String: [String: BSONValue]] {
         var result: [String: [String: BSONValue]] = [:]
         for index in indexes {

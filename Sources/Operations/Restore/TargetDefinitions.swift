@@ -9,7 +9,8 @@ struct TargetDefinitions: Sendable {
     let progress: JobProgress
     let cancellation: Cancellation
 
-    /// Connections that create collections or build indexes at once. The server builds the indexes of one collection in one thread.
+    /// Connections that create collections or build indexes at once. The server builds the indexes of one collection
+    /// in one thread.
     private static let connections = 4
 
     /// Drops what is in the way if that was asked for, and creates the collections and views.

@@ -31,7 +31,8 @@ struct TargetState {
         let shown = taken.prefix(20).map(\.description).joined(separator: ", ") + (taken.count > 20 ? ", …" : "")
         throw CairnError(
             .alreadyExists,
-            "the target has \(taken.count) of these namespaces already: \(shown). Nothing was written. Drop them, restore under other names "
+            "the target has \(taken.count) of these namespaces already: \(shown). Nothing was written. Drop them, "
+                + "restore under other names "
                 + "(--ns-from, --ns-to), leave them out (--ns-exclude), or let the restore replace them with --drop",
             object: taken[0].description)
     }

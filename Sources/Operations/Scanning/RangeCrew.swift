@@ -13,7 +13,8 @@ protocol RangeConsumer: SendableMetatype {
     var taken: (documents: Int, bytes: Int) { get }
 }
 
-/// The reader threads of a scan. Each takes the next range that nobody has taken, so that all end within one range of each other.
+/// The reader threads of a scan. Each takes the next range that nobody has taken, so that all end within one range of
+/// each other.
 ///
 /// A range whose connection could not be resumed is started again with a fresh consumer, a few times.
 final class RangeCrew<Task: Sendable, Consumer: RangeConsumer>: Sendable {
@@ -38,8 +39,8 @@ final class RangeCrew<Task: Sendable, Consumer: RangeConsumer>: Sendable {
     /// - Parameters:
     ///   - range: the range of a task.
     ///   - begin: makes a consumer, on the reader's thread.
-    ///   - end: takes a complete consumer. The consumer of the range before is handed over after the next range was read, so that a reader
-    ///     does not wait for the stages behind it while the server could be reading.
+    ///   - end: takes a complete consumer. The consumer of the range before is handed over after the next
+    ///     range was read, so that a reader does not wait for the stages behind it while the server could be reading.
     /// - Throws: the first error of any reader; all have stopped then.
     func read(
         _ tasks: [Task], readers: Int, range: @escaping @Sendable (Task) -> ScanRange,

@@ -1,11 +1,13 @@
 internal import BSON
 internal import Bytes
 
-/// A digest of a set of documents that does not depend on their order: the sum, modulo 2^128, of each document's SipHash-2-4-128 under a key
-/// drawn for this run. Equal sets give equal sums; that two different ones do has a chance of about 2^-128, and
-/// nobody can prepare documents for it who does not know the key. The count is kept beside it.
+/// A digest of a set of documents that does not depend on their order: the sum, modulo 2^128, of each document's
+/// SipHash-2-4-128 under a key drawn for this run. Equal sets give equal sums; that two different ones do has a
+/// chance of about 2^-128, and nobody can prepare documents for it who does not know the key. The count is kept
+/// beside it.
 ///
-/// Sums of threads and ranges are added, so the digest of a collection is computed in parallel, on the archive's side and the server's.
+/// Sums of threads and ranges are added, so the digest of a collection is computed in parallel, on the archive's side
+/// and the server's.
 struct DocumentDigest: Sendable {
     /// The digest of some documents.
     struct Sum: Sendable, Hashable {

@@ -81,7 +81,8 @@ enum CheckText {
         for name in report.unknownObjects { text += Table.printable("unknown object: \(name)") + "\n" }
         if !report.leftovers.isEmpty {
             text +=
-                "\(Units.count(report.leftovers.count)) packs are in no snapshot; the next backup uses what is in them\n"
+                "\(Units.count(report.leftovers.count)) packs are in no snapshot; the next backup uses what is in "
+                + "them\n"
         }
         text += "\(Units.count(report.packs)) packs, \(Units.count(report.chunks)) chunks,"
         text += " \(Units.count(report.soundSnapshots.count + report.incompleteSnapshots.count)) snapshots;"

@@ -136,7 +136,8 @@ import Testing
         .map { #expect($0.code == .corrupt) }
     }
 
-    /// [K-3] [K-4] [K-10]: every object has a key of its own, and audit records one that the metadata key is no help with.
+    /// [K-3] [K-4] [K-10]: every object has a key of its own, and audit records one that the metadata key is no help
+    /// with.
     @Test func objectKeysDiffer() throws {
         let keys = KeyRing(masters: [.random(32)], repository: .random())
         let salts = [[UInt8](repeating: 1, count: 32), [UInt8](repeating: 2, count: 32)]

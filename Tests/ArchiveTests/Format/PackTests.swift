@@ -22,7 +22,8 @@ import Testing
             // Every other one compresses.
             let bytes =
                 number % 2 == 0
-                ? random.bytes(random.integer(1..<3000)) : [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 2000 + number)
+                ? random.bytes(random.integer(1..<3000))
+                : [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: 2000 + number)
             let type = random.pick([ChunkType.documents, .leafList, .catalogue])
             return Plain(id: hasher.id(of: bytes.rawSpan, type: type), type: type, bytes: bytes)
         }

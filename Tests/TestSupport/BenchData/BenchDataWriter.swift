@@ -11,8 +11,8 @@ struct BenchDataKey {
 
 /// Appends documents to one growing array.
 ///
-/// `BSON.DocumentBuilder` serves metadata and takes names as `String`; here names are keys encoded beforehand and values
-/// are written byte by byte, because the generator must be several times as fast as the servers it feeds.
+/// `BSON.DocumentBuilder` serves metadata and takes names as `String`; here names are keys encoded beforehand and
+/// values are written byte by byte, because the generator must be several times as fast as the servers it feeds.
 struct BenchDataWriter {
     /// Whole documents, one behind the other, and perhaps one that is being written.
     private(set) var bytes: [UInt8] = []

@@ -33,7 +33,8 @@ extension SampleData {
                 options: ["storageEngine": ["wiredTiger": ["configString": "block_compressor=zstd"]]],
                 documents: numbered(50)),
             SampleCollection(
-                "library", "system.js", documents: [["_id": "twice", "value": .code("function (x) { return 2 * x; }")]]),
+                "library", "system.js",
+                documents: [["_id": "twice", "value": .code("function (x) { return 2 * x; }")]]),
         ]
     }
 
