@@ -47,8 +47,7 @@ def refuse(condition, where, text, code=13):
     if condition:
         raise Problem(code, f"{where}: {text}")
 
-# ---- BSON (section 3.4): documents become dictionaries, values that metadata do not use stay (type, bytes)
-
+# BSON (section 3.4): documents become dictionaries, values that metadata do not use stay (type, bytes)
 FIXED = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0}
 PREFIXED = {0x02: (4, 1), 0x0D: (4, 1), 0x0E: (4, 1), 0x0C: (16, 1), 0x03: (0, 5), 0x04: (0, 5), 0x0F: (0, 14),
             0x05: (5, 0)}  # what follows the length beside it, and the least length

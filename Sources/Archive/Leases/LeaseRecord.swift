@@ -15,9 +15,10 @@ public import Bytes
 public struct LeaseRecord: Hashable, Sendable {
     /// What the holder may do, and what keeps it from doing so.
     public enum Kind: String, Sendable, Hashable {
-        /// Adds objects. Several at once; none while there is maintenance.
+        /// Adds objects. Several at once; none while there is maintenance. Held from before the index is read until
+        /// the commit. format-spec.md §11 [W-6].
         case writer
-        /// Removes or rewrites objects. Alone.
+        /// Removes or rewrites objects, in the order of format-spec.md §11 [W-5]. Alone.
         case maintenance
     }
 

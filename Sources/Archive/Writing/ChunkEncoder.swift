@@ -66,6 +66,7 @@ final class ChunkEncoder {
     }
 
     /// Encoders have had bugs, and memory has bit flips: a chunk that would not come back never counts as stored.
+    /// format-spec.md §6.3 [C-4].
     private func verify(_ plaintext: RawSpan, from start: Int) throws {
         let scratch = scratch
         scratch.removeAll()

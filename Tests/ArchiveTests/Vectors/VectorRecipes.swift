@@ -204,9 +204,9 @@ extension VectorRecipe {
                 var hooks = GoldenRepository.Hooks()
                 hooks.seed = "another repository"
                 let other = try GoldenRepository(hooks)
-                var found: ObjectName?
-                try other.store.list(prefix: "packs/") { found = $0.name }
-                guard let found else { return }
+                var packs: [ObjectName] = []
+                try other.store.list(prefix: "packs/") { packs.append($0.name) }
+                guard let found = packs.min() else { return }
                 let bytes = Buffer(capacity: 4096)
                 try other.store.get(found, into: bytes)
                 try store.put(name, bytes.bytes, mode: .replace)

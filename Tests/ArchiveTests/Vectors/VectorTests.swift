@@ -9,7 +9,7 @@ import Testing
 /// The repositories below `Tests/Vectors`, read by this engine and by the independent reader in Python.
 /// format-spec.md §14.2.
 ///
-/// `CAIRN_WRITE_VECTORS=1 swift test --filter VectorTests` writes them anew.
+/// `CAIRN_WRITE_VECTORS=1 swift test --filter VectorTests.write` writes them anew.
 @Suite(.serialized) struct VectorTests {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Vectors")
         .standardized
@@ -76,16 +76,18 @@ import Testing
         try Data(manifest.utf8).write(to: Self.folder.appending(path: "manifest.txt"))
     }
 
-    /// The writer still writes what it wrote when the vectors were made. Another libzstd may compress otherwise.
-    @Test(.enabled(if: ZstdVersion.text == "1.5.4", "the vectors were made with libzstd 1.5.4"))
-    func theWriterIsDeterministic() throws {
+    /// The writer still makes the objects that it made when the vectors were written. What is compressed is compared by
+    /// reading it: another libzstd, or other parameters, may find other matches.
+    @Test func theWriterIsDeterministic() throws {
         for recipe in VectorRecipe.all {
             let folder = recipe.cases[0].folder
             let (made, stored) = (
                 try Self.files(of: try recipe.make()), try Self.files(below: Self.folder.appending(path: folder))
             )
             #expect(made.keys.sorted() == stored.keys.sorted(), "\(folder)")
-            for (path, bytes) in made { #expect(bytes == stored[path], "\(folder)/\(path)") }
+            for (path, bytes) in made where path == "config" || path.hasPrefix("keys/") {
+                #expect(bytes == stored[path], "\(folder)/\(path)")
+            }
         }
         #expect(try Self.cases().map(\.line) == VectorRecipe.all.flatMap(\.cases).map(\.line))
     }
