@@ -91,7 +91,7 @@ public final class RangeScanner {
             try cursor.advance(behind: batch, documents, in: reply)
         } catch {
             cursor.close(client)
-            throw error
+            throw (error as? CairnError).map(cursor.explain) ?? error
         }
     }
 

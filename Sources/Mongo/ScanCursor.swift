@@ -34,7 +34,7 @@ struct ScanCursor {
             return ["getMore": .int64(id), "collection": .string(range.namespace.collection), "batchSize": asked]
         }
         return BSONDocument { command in
-            command.append("find", .string(range.namespace.collection))
+            command.append("find", range.collection)
             switch range.order {
             case .natural: appendNatural(to: &command)
             case .id: appendByID(to: &command)
@@ -84,7 +84,13 @@ struct ScanCursor {
 
     /// Adds the remedy to errors that have one in a scan.
     func explain(_ error: CairnError) -> CairnError {
-        guard let cause = error.underlying as? ServerError, cause.origin == .server,
+        guard let cause = error.underlying as? ServerError, cause.origin == .server else { return error }
+        if error.code == .notFound, range.uuid != nil {
+            return CairnError(
+                .snapshotUnavailable, "the collection was dropped before it was read; read again at a newer time.",
+                object: range.namespace.description, underlying: cause)
+        }
+        guard
             cause.message.contains("resume") && cause.message.contains("no longer exists")
         else { return error }
         return CairnError(
@@ -148,7 +154,7 @@ extension ScanCursor {
     ) throws -> Int {
         let total = batch.countDocuments(in: reply)
         let command = BSONDocument { command in
-            command.append("find", .string(range.namespace.collection))
+            command.append("find", range.collection)
             appendNatural(to: &command)
             command.append("showRecordId", true)
             command.append("projection", ["_id": 1])

@@ -26,6 +26,9 @@ public struct ScanRange: Sendable, Hashable {
 
     /// The collection that holds the documents (`system.buckets.X` for a time series).
     public let namespace: Namespace
+    /// The collection's UUID, by which it is read: a name that was dropped or renamed since the plan was made would read as an empty
+    /// collection, silently, while a UUID that is gone is an error. Nil only where the server gave none.
+    public let uuid: [UInt8]?
     /// How it is read.
     public let order: ScanOrder
     /// Whether snapshot reads work on it; a capped collection before MongoDB 8.0 is read at majority instead.
@@ -42,6 +45,9 @@ public struct ScanRange: Sendable, Hashable {
     let averageBytes: Int
     /// The life of the node that record ids belong to; nil in `_id` order, which needs none.
     let node: NodeIdentity?
+
+    /// What `find` is told to read.
+    var collection: BSONValue { uuid.map { .binary(subtype: 4, $0) } ?? .string(namespace.collection) }
 }
 
 /// The ranges of one collection and what a later scan needs to cut the same ones.

@@ -8,6 +8,7 @@ struct ArchiveScan {
     let deployment: MongoDeployment
     let writer: ArchiveWriter
     let time: Timestamp?
+    let rangeBytes: Int
     let progress: JobProgress
     let cancellation: Cancellation
 
@@ -47,7 +48,9 @@ struct ArchiveScan {
     private func plan(
         _ collections: [CollectionInfo], _ order: Mongo.ScanOrder, _ plans: ParentPlans
     ) throws -> [CollectionScan] {
-        let planner = RangePlanner(client: try deployment.checkOut(), server: deployment.server, at: time, order: order)
+        let planner = RangePlanner(
+            client: try deployment.checkOut(), server: deployment.server, at: time, order: order,
+            targetBytes: rangeBytes)
         var scans: [CollectionScan] = []
         for info in collections where info.hasDocuments {
             try cancellation.check()

@@ -19,8 +19,8 @@ public struct FullBackup: Sendable {
     /// The flag that stops the job.
     public let cancellation: Cancellation
 
-    /// How often the whole scan is taken when its time leaves the server's window.
-    static let scansMax = 3
+    /// Raw bytes of a range, about. Tests cut small collections with it.
+    var rangeBytes = RangePlanner.targetBytes
 
     /// Prepares the job; nothing is touched before `run`.
     public init(options: Options, progress: JobProgress, cancellation: Cancellation) {
@@ -83,39 +83,30 @@ public struct FullBackup: Sendable {
         _ draft: inout SnapshotDraft
     ) throws -> [CollectionScan] {
         let filter = NamespaceFilter(include: options.include, exclude: options.exclude)
-        var tries = 1
+        var scans: [RescanCause: Int] = [:]
         while true {
             let began = ContinuousClock.now
             do {
                 let catalogue = try ExactCatalogue.take(deployment, filter, cancellation)
                 draft.use(catalogue)
                 let archive = ArchiveScan(
-                    deployment: deployment, writer: writer, time: catalogue.time, progress: progress,
-                    cancellation: cancellation)
+                    deployment: deployment, writer: writer, time: catalogue.time, rangeBytes: rangeBytes,
+                    progress: progress, cancellation: cancellation)
                 let order: Mongo.ScanOrder = options.scanOrder == .natural ? .natural : .id
                 let scan = try archive.scan(catalogue.collections, order: order, plans, readers: readers)
                 draft.warn(about: scan, in: catalogue)
                 return scan
-            } catch let error as CairnError where error.code == .snapshotTooOld || error.code == .snapshotUnavailable {
-                guard tries < FullBackup.scansMax else { throw FullBackup.tooSlow(error, tries) }
-                tries += 1
+            } catch let error as CairnError {
+                guard let cause = RescanCause(error) else { throw error }
+                scans[cause, default: 0] += 1
+                let taken = scans[cause, default: 0]
+                guard taken < cause.scansMax else { throw cause.failure(error, scans: taken) }
                 // What was read so far is kept, and only hashed when it comes by again.
                 try writer.flush()
                 // A node that was restarted has other record ids: plans are made for the life it lives now.
                 try deployment.repin()
-                draft.warn(
-                    "the scan's read time left the server's snapshot history after \((ContinuousClock.now - began).components.seconds) s; "
-                        + "everything was read again at a newer time")
+                draft.warn(cause.warning(error, after: ContinuousClock.now - began))
             }
         }
-    }
-
-    private static func tooSlow(_ error: CairnError, _ tries: Int) -> CairnError {
-        CairnError(
-            error.code,
-            "in \(tries) scans the read time left the server's snapshot history before everything was read. Raise the server parameter "
-                + "minSnapshotHistoryWindowInSeconds above the time that a scan takes, give the backup more readers, or leave namespaces "
-                + "out. What was read is stored and will not be stored again",
-            object: error.object, underlying: error)
     }
 }

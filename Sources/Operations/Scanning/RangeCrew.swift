@@ -64,6 +64,7 @@ final class RangeCrew<Task: Sendable, Consumer: RangeConsumer>: Sendable {
         let scanner = RangeScanner(client: client)
         var previous: (task: Task, consumer: Consumer)?
         while let index = state.withLock({ $0.take(of: tasks.count) }) {
+            try cancellation.check()
             let task = tasks[index]
             progress.enter(collection: range(task).namespace.description)
             let consumer = try readWhole(range(task), scanner) { try begin(task, client) }
