@@ -73,15 +73,32 @@ public struct CatalogueRestorer {
     }
 
     /// Drops a collection, view or time series; one that does not exist is fine.
-    public func drop(_ namespace: Namespace) throws {
+    ///
+    /// - Returns: false when the collection is still there, without documents: the server lets nobody drop `system.js`.
+    @discardableResult
+    public func drop(_ namespace: Namespace) throws -> Bool {
         var command = DocumentBuilder()
         command.append("drop", .string(namespace.collection))
         command.append("writeConcern", ifPresent: writeConcern.map(BSONValue.document))
         do {
             _ = try client.run(command.finish(), db: namespace.db, namespace: namespace.description)
         } catch let error as CairnError where error.code == .notFound {
-            return
+            return true
+        } catch let error where ServerError(causing: error)?.code == Self.illegalOperation {
+            try empty(namespace)
+            return false
         }
+        return true
+    }
+
+    private static let illegalOperation = 20
+
+    private func empty(_ namespace: Namespace) throws {
+        var command = DocumentBuilder()
+        command.append("delete", .string(namespace.collection))
+        command.append("deletes", [["q": [:], "limit": 0]])
+        command.append("writeConcern", ifPresent: writeConcern.map(BSONValue.document))
+        _ = try client.run(command.finish(), db: namespace.db, namespace: namespace.description)
     }
 }
 
@@ -134,17 +151,21 @@ extension CatalogueRestorer {
         return try specifications.flatMap { try buildIndexes([$0], on: namespace, commitQuorum: commitQuorum) }
     }
 
+    /// A listed specification as `createIndexes` takes it to make the same index again.
+    private static func asCreated(_ index: BSONDocument) -> BSONDocument {
+        // `ns` was part of specifications before MongoDB 4.4 and names the old place.
+        var fields = index.fields.filter { $0.name != "ns" }.map { ($0.name, $0.value) }
+        // Without one, an index gets its collection's collation: the listing shows none where it is the simple one.
+        if !index.contains("collation") { fields.append(("collation", ["locale": "simple"])) }
+        return BSONDocument(fields)
+    }
+
     private func createIndexes(
         _ specifications: [BSONDocument], on namespace: Namespace, _ commitQuorum: BSONValue?
     ) throws {
         var command = DocumentBuilder()
         command.append("createIndexes", .string(namespace.collection))
-        // `ns` was part of specifications before MongoDB 4.4 and names the old place.
-        let verbatim = specifications.map { index in
-            BSONValue.document(
-                BSONDocument(index.fields.filter { $0.name != "ns" }.map { ($0.name, $0.value) }))
-        }
-        command.append("indexes", .array(verbatim))
+        command.append("indexes", .array(specifications.map { .document(Self.asCreated($0)) }))
         command.append("commitQuorum", ifPresent: commitQuorum)
         command.append("writeConcern", ifPresent: writeConcern.map(BSONValue.document))
         let built = command.finish()

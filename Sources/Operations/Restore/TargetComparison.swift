@@ -96,7 +96,10 @@ struct TargetComparison {
         let concerned = subjects.filter { $0.item.info.hasDocuments }
         let planner = RangePlanner(client: try target.checkOut(), server: target.server, at: nil)
         let tasks = try concerned.enumerated().flatMap { number, subject in
-            try planner.plan(subject.item.info).ranges.map { DigestTask(subject: number, range: $0) }
+            // The target's collection has a UUID of its own.
+            var info = subject.item.info
+            info.uuid = nil
+            return try planner.plan(info).ranges.map { DigestTask(subject: number, range: $0) }
         }
         let sums = Mutex(Array(repeating: DocumentDigest.Sum(), count: concerned.count))
         let crew = RangeCrew<DigestTask, DigestedRange>(

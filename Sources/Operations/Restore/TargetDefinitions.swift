@@ -17,7 +17,9 @@ struct TargetDefinitions: Sendable {
     func create(_ items: [RestoreItem]) throws {
         progress.begin(phase: "create", totalCollections: items.count)
         _ = try forEach(items) { restorer, item in
-            if options.drop || item.isUsersOrRoles { try restorer.drop(item.target) }
+            if options.drop || item.isUsersOrRoles {
+                guard try restorer.drop(item.target) else { return }
+            }
             try restorer.create(item.info, preservingUUID: options.preserveUUID)
         }
     }
