@@ -77,7 +77,7 @@ public struct FullBackup: Sendable {
         return try MongoDeployment.connect(uri: options.source.uri, options: mongo)
     }
 
-    /// Scans at one time; when that time leaves the window, says so and scans again at a newer one.
+    /// Scans at one time; when some range cannot be read at it any more, says so and scans again at a newer one.
     private func scanUntilExact(
         _ deployment: MongoDeployment, _ writer: ArchiveWriter, readers: Int, _ plans: ParentPlans,
         _ draft: inout SnapshotDraft
@@ -86,9 +86,9 @@ public struct FullBackup: Sendable {
         var scans: [RescanCause: Int] = [:]
         while true {
             let began = ContinuousClock.now
+            let catalogue = try ExactCatalogue.take(deployment, filter, cancellation)
+            draft.use(catalogue)
             do {
-                let catalogue = try ExactCatalogue.take(deployment, filter, cancellation)
-                draft.use(catalogue)
                 let archive = ArchiveScan(
                     deployment: deployment, writer: writer, time: catalogue.time, rangeBytes: rangeBytes,
                     progress: progress, cancellation: cancellation)

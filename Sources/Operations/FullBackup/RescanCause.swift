@@ -10,13 +10,14 @@ enum RescanCause: Hashable {
     case outlasted
     /// A collection was dropped, renamed or made again before it was read.
     case definitionsChanged
+    /// The node was restarted or rolled back: its record ids are others now.
+    case nodeChanged
 
-    /// The cause, when the server said that it cannot read at the scan's time; nil for any other failure.
+    /// The cause, when a range cannot be read at the scan's time; nil for any other failure.
     init?(_ error: CairnError) {
-        guard error.underlying is ServerError else { return nil }
         switch error.code {
         case .snapshotTooOld: self = .outlasted
-        case .snapshotUnavailable: self = .definitionsChanged
+        case .snapshotUnavailable: self = error.underlying is ServerError ? .definitionsChanged : .nodeChanged
         default: return nil
         }
     }
@@ -25,7 +26,7 @@ enum RescanCause: Hashable {
     /// too slow says that more would be. Changes of definitions come in bursts (a migration, a nightly job) that pass.
     var scansMax: Int {
         switch self {
-        case .outlasted: 3
+        case .outlasted, .nodeChanged: 3
         case .definitionsChanged: 6
         }
     }
@@ -39,6 +40,8 @@ enum RescanCause: Hashable {
         case .definitionsChanged:
             return "\(error.object ?? "a collection") was dropped, renamed or made again after \(seconds) s of the scan; "
                 + outcome
+        case .nodeChanged:
+            return "the node that is read was restarted or rolled back after \(seconds) s of the scan; \(outcome)"
         }
     }
 
@@ -50,6 +53,9 @@ enum RescanCause: Hashable {
                 "in \(scans) scans the read time left the server's snapshot history before everything was read. Raise the server "
                     + "parameter minSnapshotHistoryWindowInSeconds above the time that a scan takes, give the backup more "
                     + "readers, or leave namespaces out (--ns-exclude)"
+            case .nodeChanged:
+                "the node that is read was restarted or rolled back during each of \(scans) scans. Run the backup again when it stays "
+                    + "up, or read another member (--read-preference)"
             case .definitionsChanged:
                 "in each of \(scans) scans some collection was dropped, renamed or made again before it was read, this one last. "
                     + "Run the backup again when the deployment is less busy with that, or leave such namespaces out (--ns-exclude)"
