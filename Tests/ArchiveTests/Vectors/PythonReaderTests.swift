@@ -1,0 +1,78 @@
+import BSON
+import Bytes
+import Foundation
+import ObjectStore
+import TestSupport
+import Testing
+
+@testable import Archive
+
+/// What the engine writes, somebody who has only format-spec.md can read: format-spec.md §9.4, §12.1.
+@Suite struct PythonReaderTests {
+    private let scratch: TemporaryDirectory
+    private let path: String
+    private let repository: Repository
+
+    init() throws {
+        scratch = try TemporaryDirectory()
+        path = scratch.appending("repository")
+        repository = try Engine.makeRepository(try LocalStore.create(path: path))
+    }
+
+    private func reader(_ source: KeySource = Engine.key) -> PythonReader {
+        PythonReader(repository: path, source: source, scratch: scratch)
+    }
+
+    /// Snapshots, namespaces and every document, byte for byte; collections of many leaf lists among them.
+    @Test(.enabled(if: PythonReader.isPresent, PythonReader.absence))
+    func itReadsWhatTheEngineWrites() throws {
+        let later: SampleData = [
+            "shop.orders": [Engine.documents(0..<400)], "größe.x y\u{1F980}": [Engine.documents(0..<9)],
+        ]
+        let snapshots = [
+            try Engine.backUp(Engine.sample, to: repository, at: 1), try Engine.backUp(later, to: repository, at: 2),
+        ]
+        let listed = try reader().lines(["snapshots"])
+        #expect(listed.map { String($0.prefix(32)) } == snapshots.map(\.id.hex))
+        for (snapshot, data) in zip(snapshots, [Engine.sample, later]) {
+            let namespaces = try reader().lines(["namespaces", snapshot.id.hex])
+            #expect(namespaces.count == data.count)
+            for (namespace, documents) in Engine.expected(data) {
+                #expect(namespaces.contains { $0.hasPrefix(namespace + " collection \(documents.count) ") })
+                let outcome = try reader().run(["extract", snapshot.id.hex, namespace])
+                #expect(outcome.exitCode == 0, "\(outcome.errorText)")
+                #expect(outcome.output == documents.flatMap(\.bytes))
+            }
+        }
+        #expect(try reader().run(["verify"]).exitCode == 0)
+    }
+
+    /// [B-1]: types that the metadata never use do not stop it.
+    @Test(.enabled(if: PythonReader.isPresent, PythonReader.absence))
+    func documentsOfEveryTypePass() throws {
+        var random = RandomDocuments(seed: 20_261_122)
+        let documents = (0..<300).map { random.document(id: .int32(Int32($0))) }
+        try Engine.backUp(["all.types": [documents]], to: repository)
+        let outcome = try reader().run(["extract", "latest", "all.types"])
+        #expect(outcome.exitCode == 0, "\(outcome.errorText)")
+        #expect(outcome.output == documents.flatMap(\.bytes))
+    }
+
+    @Test(.enabled(if: PythonReader.isPresent, PythonReader.absence))
+    func exitCodes() throws {
+        try Engine.backUp(Engine.sample, to: repository)
+        #expect(try reader(.keyFile(8)).run(["verify"]).exitCode == 12)
+        #expect(try reader(.passphrase("guess")).run(["verify"]).exitCode == 12)
+        #expect(try reader().run(["extract", "latest", "no.such"]).exitCode == 2)
+        #expect(try reader().run(["extract", "ffff", "shop.users"]).exitCode == 2)
+        let nowhere = PythonReader(repository: scratch.appending("nowhere"), source: Engine.key, scratch: scratch)
+        #expect(try nowhere.run(["verify"]).exitCode == 10)
+        var packs: [ObjectName] = []
+        try repository.store.list(prefix: "packs/") { packs.append($0.name) }
+        let file = URL(filePath: path).appending(path: try #require(packs.first).path)
+        var bytes = [UInt8](try Data(contentsOf: file))
+        bytes[bytes.count / 2] ^= 1
+        try Data(bytes).write(to: file)
+        #expect(try reader().run(["verify"]).exitCode == 13)
+    }
+}
