@@ -9,8 +9,9 @@ internal import Mongo
 ///                                                          │
 ///                                                          └─ E left the server's history window: again at a newer E
 ///
-/// All ranges share the one time, so that the snapshot is exact without any oplog. A scan that outlasts the server's window is taken again
-/// from the start: what was stored already is found by content and only read and hashed the second time.
+/// All ranges share the one time, so that the snapshot is exact without any oplog. A scan that outlasts the server's
+/// window is taken again from the start: what was stored already is found by content and only read and hashed the
+/// second time.
 public struct FullBackup: Sendable {
     /// What was asked for.
     public let options: Options
@@ -31,8 +32,8 @@ public struct FullBackup: Sendable {
 
     /// Runs the job on the calling thread and threads of its own.
     ///
-    /// - Throws: what the repository and the server throw; `.interrupted` after `Cancellation.cancel()`. No snapshot was committed then, and
-    ///   the next backup finds the packs that were written.
+    /// - Throws: what the repository and the server throw; `.interrupted` after `Cancellation.cancel()`. No snapshot
+    ///   was committed then, and the next backup finds the packs that were written.
     public func run() throws -> BackupReport {
         let started = ContinuousClock.now
         progress.begin(phase: "connect")
@@ -44,7 +45,8 @@ public struct FullBackup: Sendable {
         let index = try WriterIndex.load(repository)
         let readers = options.readers > 0 ? options.readers : Machine.processors
         let workers = options.workers > 0 ? options.workers : Machine.processors
-        // A reader holds the chunk it fills; the range before may still be with the workers, but holds no buffer of the stream any more.
+        // A reader holds the chunk it fills; the range before may still be with the workers, but holds no buffer of the
+        // stream any more.
         let writer = ArchiveWriter(
             repository: repository, index: index,
             options: WriterOptions(workers: workers, level: options.level, streams: readers))

@@ -3,8 +3,9 @@ internal import Mongo
 
 /// Why a scan has to be taken again at a newer time, how often that is tried, and what a person is told.
 ///
-/// All ranges of a snapshot share one read time. When some range cannot be read at it any more, nothing but a whole scan
-/// at another time gives a snapshot that is exact; what was stored already is found by content and not stored again.
+/// All ranges of a snapshot share one read time. When some range cannot be read at it any more, nothing but a whole
+/// scan at another time gives a snapshot that is exact; what was stored already is found by content and not stored
+/// again.
 enum RescanCause: Hashable {
     /// The read time left the server's history window: the scan takes longer than that.
     case outlasted
@@ -22,8 +23,9 @@ enum RescanCause: Hashable {
         }
     }
 
-    /// How often the whole scan is taken. A second one is often faster, for what it meets is stored; a third that is still
-    /// too slow says that more would be. Changes of definitions come in bursts (a migration, a nightly job) that pass.
+    /// How often the whole scan is taken. A second one is often faster, for what it meets is stored; a third that is
+    /// still too slow says that more would be. Changes of definitions come in bursts (a migration, a nightly job) that
+    /// pass.
     var scansMax: Int {
         switch self {
         case .outlasted, .nodeChanged: 3
