@@ -16,12 +16,16 @@ extension MongoClient {
     }
 
     /// Calls `body` until it succeeds, fails for a lasting reason, or `triesMax` is reached.
-    static func retrying<Result>(_ body: () throws -> Result) throws -> Result {
+    ///
+    /// - Parameter readsWithCursors: `body` reads only, and starts over: a cursor that was killed is no lasting reason.
+    static func retrying<Result>(readsWithCursors: Bool = false, _ body: () throws -> Result) throws -> Result {
         for delay in retryDelays {
             do {
                 return try body()
             } catch let error as CairnError {
-                guard (error.underlying as? ServerError)?.isTransient == true else { throw error }
+                guard let cause = error.underlying as? ServerError,
+                    cause.isTransient || readsWithCursors && cause.isCursorLost
+                else { throw error }
                 usleep(UInt32(delay) * 1_000)
             }
         }

@@ -48,6 +48,10 @@ public struct RangePlanner {
     /// - Parameter parent: the `memory` of an earlier plan of this collection made on the same node (natural order), if any.
     /// - Throws: what commands throw; `.snapshotUnavailable` and `.snapshotTooOld` when the collection cannot be read at that time.
     public func plan(_ info: CollectionInfo, parent: BSONDocument? = nil) throws -> ScanPlan {
+        try MongoClient.retrying(readsWithCursors: true) { try planOnce(info, parent: parent) }
+    }
+
+    private func planOnce(_ info: CollectionInfo, parent: BSONDocument?) throws -> ScanPlan {
         precondition(info.hasDocuments)
         let isCapped = info.isCapped
         let order = info.hasIDIndex && !isCapped ? self.order : .natural
