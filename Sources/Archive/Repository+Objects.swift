@@ -60,9 +60,23 @@ extension Repository {
     }
 
     /// Reads all snapshots, oldest first.
-    public func snapshots() throws -> [Snapshot] {
-        try snapshotIDs().map { try snapshot($0) }
-            .sorted { ($0.at, $0.started, $0.id) < ($1.at, $1.started, $1.id) }
+    ///
+    /// - Parameter damaged: is told of a snapshot that is damaged or of a newer version; when nil, the first such error
+    ///   is thrown. One that somebody removes meanwhile is passed over.
+    public func snapshots(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> [Snapshot] {
+        var snapshots: [Snapshot] = []
+        let codec = makeSealedObjects()
+        for id in try snapshotIDs() {
+            do {
+                snapshots.append(try Snapshot(id: id, try readSealed(kind: .snapshot, id: id, codec: codec)))
+            } catch let error as CairnError where error.code == .notFound {
+                continue
+            } catch let error as CairnError where error.code == .corrupt || error.code == .unsupportedFormat {
+                guard let damaged else { throw error }
+                damaged(id, error)
+            }
+        }
+        return snapshots.sorted { ($0.at, $0.started, $0.id) < ($1.at, $1.started, $1.id) }
     }
 
     /// Commits a snapshot. Everything that it refers to must be durable. format-spec.md §11 [W-3].

@@ -102,13 +102,9 @@ extension Repository {
             salt: surroundings.random(KeyObject.saltSize), cost: parameters.passphraseCost)
         try store.put(Names.key(keyID), keyObject.bytes, mode: .ifAbsent)
         let encoded = config.encode(verificationKey: keys.verificationKey)
-        do {
-            try store.put(Names.config, encoded.bytes, mode: .ifAbsent)
-        } catch {
-            // Somebody else was faster, or the store failed: a key object without its config is of no use.
-            try? store.delete(Names.key(keyID))
-            throw error
-        }
+        // Should this fail, the key object stays: the put may have taken effect all the same, and readers pass over
+        // a key object that is not of their repository.
+        try store.put(Names.config, encoded.bytes, mode: .ifAbsent)
         return Repository(store: store, config: config, keys: keys, openedBy: keyID, surroundings: surroundings)
     }
 

@@ -86,7 +86,7 @@ public struct Snapshot: Hashable, Sendable {
     public var kind: Kind
     /// The snapshot that it builds on.
     public var parent: RandomID?
-    /// The cluster time at which it is exact.
+    /// The cluster time at which it is exact: operations up to and including it are in. format-spec.md §9.3 [F-7].
     public var at: Timestamp
     /// When the backup began, in milliseconds since 1970-01-01 UTC.
     public var started: Int64

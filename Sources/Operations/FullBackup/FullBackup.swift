@@ -40,7 +40,9 @@ public struct FullBackup: Sendable {
         let repository = try options.repository.open()
         let lease = try Lease.acquire(.writer, in: repository, note: "full backup")
         defer { lease.release() }
-        let parent = try repository.snapshots().last
+        // A damaged snapshot is no reason to make no further one; `check` reports it, and so does this one.
+        var unreadable: [RandomID] = []
+        let parent = try repository.snapshots(damaged: { id, _ in unreadable.append(id) }).last
         let deployment = try connect(preferring: parent)
         let index = try WriterIndex.load(repository)
         let readers = options.readers > 0 ? options.readers : Machine.processors
@@ -53,6 +55,7 @@ public struct FullBackup: Sendable {
         do {
             var draft = SnapshotDraft(repository: repository, deployment: deployment, parent: parent, options: options)
             draft.warn(aboutMissing: index.missing)
+            for id in unreadable { draft.warn("the snapshot \(id.hex) cannot be read: run `cairn check`") }
             let plans = try parent.map { try ParentPlans($0, repository, index.chunks, deployment) } ?? .none
             let scan = try scanUntilExact(deployment, writer, readers: readers, plans, &draft)
             progress.begin(phase: "commit")

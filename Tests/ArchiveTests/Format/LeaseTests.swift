@@ -1,6 +1,7 @@
 import BSON
 import Bytes
 import ObjectStore
+import Synchronization
 import Testing
 
 @testable import Archive
@@ -159,15 +160,13 @@ import Testing
 }
 
 /// What the threads of a race got.
-private final class Results: @unchecked Sendable {
-    private let lock = BoundedQueue<[Lease]>(capacity: 1)
-
-    init() { try? lock.push([]) }
+private final class Results: Sendable {
+    private let held = Mutex<[Lease]>([])
 
     func add(_ lease: Lease?) {
-        guard let lease, let held = try? lock.pop() else { return }
-        try? lock.push(held + [lease])
+        guard let lease else { return }
+        held.withLock { $0.append(lease) }
     }
 
-    var leases: [Lease] { ((try? lock.pop()) ?? nil) ?? [] }
+    var leases: [Lease] { held.withLock { $0 } }
 }

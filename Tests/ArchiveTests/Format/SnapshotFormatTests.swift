@@ -53,6 +53,19 @@ import Testing
         #expect(throws: CairnError.self) { try repository.snapshot(.random()) }.map { #expect($0.code == .notFound) }
     }
 
+    /// [V-3]: one damaged snapshot does not hide the others from who asks for them.
+    @Test func damagedSnapshotsAreReportedApart() throws {
+        let store = MemoryStore()
+        let repository = try Repository.create(store: store, parameters: .cheap, key: .keyFile(1))
+        let snapshots = (1..<4).map { Self.snapshot(at: UInt32($0)) }
+        for snapshot in snapshots { try repository.writeSnapshot(snapshot) }
+        try store.mutate(Names.object(.snapshot, snapshots[1].id)) { $0[70] ^= 1 }
+        #expect(throws: CairnError.self) { try repository.snapshots() }.map { #expect($0.code == .corrupt) }
+        var damaged: [RandomID] = []
+        #expect(try repository.snapshots { id, _ in damaged.append(id) } == [snapshots[0], snapshots[2]])
+        #expect(damaged == [snapshots[1].id])
+    }
+
     /// [F-1] [F-2]
     @Test func leavesAndEntriesSurvive() throws {
         let leaves = [try Self.leaf(1), try Self.leaf(2)]

@@ -122,6 +122,18 @@ import Testing
         #expect(hex(wrapping) == Hex.encode(try vector("key-encryption key")))
     }
 
+    /// Appendix A.2 shows the object that lies in the vectors.
+    @Test func theHexDumpIsThatOfTheVector() throws {
+        let text = try Self.text("format-spec.md")
+        let start = try #require(text.range(of: "### A.2")).upperBound
+        let block = try #require(text[start...].split(separator: "```", maxSplits: 2).dropFirst().first)
+        let shown = block.split(separator: "\n").flatMap { line in
+            line.dropFirst(6).prefix(47).split(separator: " ").compactMap { UInt8($0, radix: 16) }
+        }
+        let config = try Data(contentsOf: Self.root.appending(path: "Tests/Vectors/valid/config"))
+        #expect(shown == [UInt8](config))
+    }
+
     private func checkSealed(
         _ vectors: [String: [UInt8]], _ keys: KeyRing, _ pack: PackIdentity, _ chunk: ChunkID
     ) throws {
