@@ -1,8 +1,9 @@
 public import Archive
 internal import BSON
 internal import Bytes
+internal import ObjectStore
 
-/// Looks for damage in a repository.
+/// Looks for damage in a repository, and makes the best of it when asked to.
 public struct CheckRepository: Sendable {
     /// What is looked at.
     public struct Options: Sendable {
@@ -10,6 +11,8 @@ public struct CheckRepository: Sendable {
         public var repository: RepositoryAccess
         /// How much of the packs is read.
         public var data: CheckOptions.Data
+        /// Repair what was found, after copying aside what is touched.
+        public var repair: Bool
         /// Threads that read packs; 0 takes one a processor.
         public var workers: Int
 
@@ -17,8 +20,17 @@ public struct CheckRepository: Sendable {
         public init(repository: RepositoryAccess) {
             self.repository = repository
             data = .none
+            repair = false
             workers = 0
         }
+    }
+
+    /// What was found, and what was done about it.
+    public struct Report: Sendable {
+        /// What is wrong; after a repair, what is wrong still.
+        public var check: CheckReport
+        /// What a repair did; nil when none was asked for.
+        public var repair: Repair.Report?
     }
 
     private let options: Options
@@ -33,12 +45,28 @@ public struct CheckRepository: Sendable {
     }
 
     /// Runs the check. Damage is in the report and not thrown.
-    public func run() throws -> CheckReport {
+    ///
+    /// - Throws: what keeps it from looking; `.held` when a repair is asked for and somebody works on the repository.
+    public func run() throws -> Report {
         let repository = try options.repository.open()
         let monitor = CheckMonitor()
         let bridge = MonitorBridge(monitor, progress: progress, cancellation: cancellation)
         defer { bridge.end() }
-        return try Check.run(repository, options: checkOptions, monitor: monitor)
+        guard options.repair else {
+            return Report(check: try Check.run(repository, options: checkOptions, monitor: monitor), repair: nil)
+        }
+        let lease = try Lease.acquire(.maintenance, in: repository, note: "repair")
+        defer { lease.release() }
+        let repair = try Repair.run(repository, options: checkOptions, monitor: monitor)
+        if repair.changed {
+            try repository.appendAudit(
+                operation: "repair", program: Program.name,
+                details: [
+                    "removed": .array(repair.removed.map { .string($0.path) }),
+                    "salvagedChunks": BSONValue(repair.salvagedChunks), "lostChunks": BSONValue(repair.lostChunks),
+                ])
+        }
+        return Report(check: repair.after, repair: repair)
     }
 
     private var checkOptions: CheckOptions {

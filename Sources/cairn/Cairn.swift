@@ -26,14 +26,14 @@ struct Cairn: ParsableCommand {
         subcommands: [
             InitCommand.self, BackupCommand.self, RestoreCommand.self, SnapshotsCommand.self, ShowCommand.self,
             CatCommand.self,
-            StatsCommand.self, CheckCommand.self, KeyCommand.self,
+            DiffCommand.self, StatsCommand.self, CheckCommand.self, KeyCommand.self,
             UnlockCommand.self, AuditCommand.self, CompletionsCommand.self,
         ])
 
     static func main() {
         StopSignals.start()
         let status = run(Array(CommandLine.arguments.dropFirst()))
-        System.exitNow(status.rawValue)
+        System.end(status.rawValue)
     }
 
     private static func run(_ arguments: [String]) -> ExitStatus {

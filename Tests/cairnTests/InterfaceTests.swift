@@ -8,7 +8,8 @@ import Testing
 /// What scripts rely on: names, shapes, streams.
 @Suite struct InterfaceTests {
     private static let verbs = [
-        ["init"], ["backup"], ["backup", "full"], ["restore"], ["snapshots"], ["show"], ["cat"], ["stats"], ["check"],
+        ["init"], ["backup"], ["backup", "full"], ["restore"], ["snapshots"], ["show"], ["cat"], ["diff"], ["stats"],
+        ["check"],
         ["key"],
         ["key", "list"], ["key", "add"], ["key", "remove"], ["unlock"], ["audit"],
         ["completions"],

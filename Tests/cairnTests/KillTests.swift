@@ -101,6 +101,52 @@ struct KillTests {
         #expect(backup.wait() == 130)
     }
 
+    /// A tmpfs of its own where the machine allows one, a file size limit elsewhere: both stop a pack in the middle.
+    @Test func aFullDiskInTheMiddleIs1AndTheNextBackupGoesOn() throws {
+        var generator = SeededGenerator(seed: 28)
+        try load("full", &generator)
+        let script = """
+            small="$CAIRN_REPOSITORY.small"; mkdir "$small"
+            in_small_disk() {
+                mount -t tmpfs -o size=$((20 << 20)) tmpfs "$small" && cp -a "$CAIRN_REPOSITORY/." "$small/" || exit 99
+                CAIRN_REPOSITORY="$small" "$CAIRN" backup --ns-include 'full.*' --quiet --json > "$CAIRN_REPOSITORY.out" 2>&1
+                code=$?; cp -a "$small/." "$CAIRN_REPOSITORY/"; exit $code
+            }
+            export -f in_small_disk; export small
+            unshare -rm bash -c in_small_disk; code=$?
+            if [ $code = 99 ] || ! [ -e "$CAIRN_REPOSITORY.out" ]; then
+                (ulimit -f 8192; exec "$CAIRN" backup --ns-include 'full.*' --quiet --json 2>&1) > "$CAIRN_REPOSITORY.out"
+                code=$?
+            fi
+            cat "$CAIRN_REPOSITORY.out"; exit $code
+            """
+        let outcome = try Command.shell(script, environment: environment)
+        #expect(outcome.exitCode == 1, "\(outcome.text) \(outcome.errorText)")
+        #expect(
+            outcome.text.contains("\"code\":\"noSpace\"") || outcome.text.contains("\"code\":\"io\""), "\(outcome.text)"
+        )
+        #expect(try cairn("snapshots", "--json").objects().isEmpty)
+        #expect(try cairn("check").exitCode == 0)
+        let next = try cairn("backup", "--ns-include", "full.*", "--quiet", "--json")
+        #expect(next.exitCode == 0, "\(next.errorText)")
+        #expect(try cairn("check", "--read-data").exitCode == 0)
+    }
+
+    @Test func anUnwritableRepositoryIs1() throws {
+        var generator = SeededGenerator(seed: 29)
+        try load("unwritable", &generator)
+        let packs = sample.path + "/packs"
+        // A file where a folder belongs: root, whom no permission stops, cannot write there either.
+        try? FileManager.default.removeItem(atPath: packs)
+        try Data().write(to: URL(fileURLWithPath: packs))
+        let outcome = try cairn("backup", "--ns-include", "unwritable.*", "--quiet", "--json")
+        #expect(outcome.exitCode == 1, "\(outcome.errorText)")
+        #expect(try outcome.error()["code"] as? String == "io")
+        try FileManager.default.removeItem(atPath: packs)
+        #expect(try cairn("snapshots", "--json").objects().isEmpty && sample.objects("leases").isEmpty)
+        #expect(try cairn("backup", "--ns-include", "unwritable.*", "--quiet").exitCode == 0)
+    }
+
     @Test func killedAtRandomMomentsNothingIsLost() throws {
         let seed = UInt64.random(in: .min ... .max)
         print("killedAtRandomMomentsNothingIsLost: seed \(seed)")

@@ -51,6 +51,6 @@ enum StopSignals {
             return
         }
         Console.shared.draw(bar: "")
-        System.exitNow(ExitStatus.interrupted.rawValue)
+        System.endAtOnce(ExitStatus.interrupted.rawValue)
     }
 }

@@ -107,8 +107,15 @@ enum System {
     /// Whether an `errno` says that the disk or the quota is full.
     static func isNoSpace(_ code: Int32) -> Bool { code == ENOSPC || code == EDQUOT }
 
-    /// Ends the process without running anything that is registered for its end: other threads are still at work.
-    static func exitNow(_ code: Int32) -> Never { _exit(code) }
+    /// Ends the process after everything that is registered for its end.
+    static func end(_ code: Int32) -> Never { exit(code) }
+
+    /// Ends the process while other threads are at work, so without what is registered for its end. All but one thing
+    /// of that goes with the process: libmongoc's counters in shared memory, which it makes when it is loaded.
+    static func endAtOnce(_ code: Int32) -> Never {
+        unsafe shm_unlink("/mongoc-\(getpid())")
+        _exit(code)
+    }
 
     // MARK: Signals
 

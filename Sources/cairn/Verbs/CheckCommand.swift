@@ -2,7 +2,7 @@ internal import Archive
 internal import ArgumentParser
 internal import BSON
 internal import Bytes
-internal import Mongo
+internal import ObjectStore
 internal import Operations
 
 /// `cairn check`.
@@ -13,6 +13,10 @@ struct CheckCommand: Verb {
             Without options every object is listed, opened and authenticated, and every reference is followed, which \
             finds all but damage inside the documents' chunks. --read-data reads those too. Exit code 13 means damage; \
             what it costs is named.
+
+            --repair makes the best of damage: whatever it touches is copied to `damaged/` first; then index objects \
+            are made anew from the packs, and what is whole in damaged packs is moved to new ones. The next backup \
+            stores what is missing again, and earlier snapshots become whole with it.
 
             Example:
               cairn check --read-data-subset 5%
@@ -25,6 +29,9 @@ struct CheckCommand: Verb {
 
     @Option(help: "The same for a random share of the packs, 5% for example: another share each time.")
     var readDataSubset: String?
+
+    @Flag(help: "Repair what was found; nobody else may work on the repository.")
+    var repair = false
 
     @Option(help: "Threads that read packs, 1 to 256.")
     var workers: Int?
@@ -40,6 +47,7 @@ struct CheckCommand: Verb {
     func run(_ session: Session) throws -> ExitStatus {
         var options = CheckRepository.Options(repository: try session.repositoryAccess())
         options.workers = workers ?? 0
+        options.repair = repair
         if readData { options.data = .all }
         if let percent = try subset() {
             options.data = .subset(percent: percent, seed: UInt64.random(in: .min ... .max))
@@ -48,7 +56,7 @@ struct CheckCommand: Verb {
             try CheckRepository(options: options, progress: progress, cancellation: cancellation).run()
         }
         try session.emit(try CheckText.text(report), json: try CheckText.json(report))
-        return report.isSound ? .done : .damaged
+        return report.check.isSound ? .done : .damaged
     }
 
     private func subset() throws -> Double? {
@@ -66,65 +74,85 @@ enum CheckText {
     /// How many affected ranges the text lists for one damage; the JSON has them all.
     private static let affectedShownMax = 10
 
-    /// What was looked at, what is wrong, and what it costs.
-    static func text(_ report: CheckReport) throws -> String {
-        var text = ""
-        for damage in report.damage {
-            let place = damage.offset.map { "\(damage.object) at offset \($0)" } ?? damage.object
-            text += Table.printable("damaged: \(place): \(damage.message)") + "\n"
-            for affected in damage.affected.prefix(affectedShownMax) {
-                text += "  " + Table.printable(try line(affected)) + "\n"
-            }
-            let rest = damage.affected.count + damage.affectedOmitted - affectedShownMax
-            if rest > 0 { text += "  and \(Units.count(rest)) more places; --json lists them\n" }
+    /// What was repaired, what was looked at, what is wrong, and what it costs.
+    static func text(_ report: CheckRepository.Report) throws -> String {
+        let check = report.check
+        var text = report.repair.map(text) ?? ""
+        for damage in check.damage { text += try lines(damage) }
+        for name in check.unknownObjects { text += Table.printable("unknown object: \(name)") + "\n" }
+        if !check.leftovers.isEmpty {
+            text += "\(Units.count(check.leftovers.count)) packs are in no snapshot; the next backup uses them\n"
         }
-        for name in report.unknownObjects { text += Table.printable("unknown object: \(name)") + "\n" }
-        if !report.leftovers.isEmpty {
-            text +=
-                "\(Units.count(report.leftovers.count)) packs are in no snapshot; the next backup uses what is in "
-                + "them\n"
+        text += "\(Units.count(check.packs)) packs, \(Units.count(check.chunks)) chunks,"
+        text += " \(Units.count(check.soundSnapshots.count + check.incompleteSnapshots.count)) snapshots;"
+        text += " read \(Units.count(check.packsRead)) packs, \(Units.count(check.documentsRead)) documents,"
+        text += " \(Units.bytes(check.rawBytesRead))\n"
+        if check.isSound { return text + "no damage found\n" }
+        return text + "\(Units.count(check.damage.count)) damaged; "
+            + "\(Units.count(check.incompleteSnapshots.count)) snapshots are incomplete\n"
+    }
+
+    private static func text(_ repair: Repair.Report) -> String {
+        guard repair.changed else { return "nothing to repair\n" }
+        return """
+            repaired: \(Units.count(repair.removed.count)) objects taken out of service, each with a copy below \
+            \(Repair.folder); \(Units.count(repair.indexedPacks)) packs indexed anew, \
+            \(Units.count(repair.salvagedChunks)) chunks saved, \(Units.count(repair.lostChunks)) lost
+
+            """
+    }
+
+    private static func lines(_ damage: Damage) throws -> String {
+        let place = damage.offset.map { "\(damage.object) at offset \($0)" } ?? damage.object
+        var text = Table.printable("damaged: \(place): \(damage.message)") + "\n"
+        for affected in damage.affected.prefix(affectedShownMax) {
+            text += "  " + Table.printable(try line(affected)) + "\n"
         }
-        text += "\(Units.count(report.packs)) packs, \(Units.count(report.chunks)) chunks,"
-        text += " \(Units.count(report.soundSnapshots.count + report.incompleteSnapshots.count)) snapshots;"
-        text += " read \(Units.count(report.packsRead)) packs, \(Units.count(report.documentsRead)) documents,"
-        text += " \(Units.bytes(report.rawBytesRead))\n"
-        if report.isSound { return text + "no damage found\n" }
-        return text + "\(Units.count(report.damage.count)) damaged; "
-            + "\(Units.count(report.incompleteSnapshots.count)) snapshots are incomplete\n"
+        let rest = damage.affected.count + damage.affectedOmitted - affectedShownMax
+        return rest > 0 ? text + "  and \(Units.count(rest)) more places; --json lists them\n" : text
     }
 
     private static func line(_ affected: Affected) throws -> String {
         var line = "snapshot \(SnapshotText.short(affected.snapshot)), \(affected.namespace ?? "unknown namespaces")"
         line += affected.documents.map { ", \(Units.count($0)) documents" } ?? ""
-        if let first = try id(affected.firstID), let last = try id(affected.lastID) {
+        if let first = try IdentityJSON.text(affected.firstID.rawSpan),
+            let last = try IdentityJSON.text(affected.lastID.rawSpan)
+        {
             line += first == last ? ", _id \(first)" : ", _id \(first) to \(last)"
         }
         return line
     }
 
-    /// The value of an `_id` element as extended JSON.
-    private static func id(_ identity: [UInt8]) throws -> String? {
-        guard !identity.isEmpty else { return nil }
-        let document = try ExtendedJSON.canonical(try DocumentIdentity.document(of: identity.rawSpan))
-        return String(document.drop { $0 != ":" }.dropFirst(2).dropLast(2))
+    /// Everything that the report holds.
+    static func json(_ report: CheckRepository.Report) throws -> JSON {
+        let check = report.check
+        return .object([
+            ("sound", .bool(check.isSound)),
+            ("damage", .array(try check.damage.map(json))),
+            ("soundSnapshots", JSON(check.soundSnapshots.map(\.hex))),
+            ("incompleteSnapshots", JSON(check.incompleteSnapshots.map(\.hex))),
+            ("leftovers", JSON(check.leftovers.map(\.hex))),
+            ("unindexed", JSON(check.unindexed.map(\.hex))),
+            ("unknownObjects", JSON(check.unknownObjects)),
+            ("packs", .integer(check.packs)),
+            ("chunks", .integer(check.chunks)),
+            ("packsRead", .integer(check.packsRead)),
+            ("chunksRead", .integer(check.chunksRead)),
+            ("documentsRead", .integer(check.documentsRead)),
+            ("rawBytesRead", .integer(check.rawBytesRead)),
+            ("repair", try report.repair.map(json) ?? .null),
+        ])
     }
 
-    /// Everything that the report holds.
-    static func json(_ report: CheckReport) throws -> JSON {
+    private static func json(_ repair: Repair.Report) throws -> JSON {
         .object([
-            ("sound", .bool(report.isSound)),
-            ("damage", .array(try report.damage.map(json))),
-            ("soundSnapshots", JSON(report.soundSnapshots.map(\.hex))),
-            ("incompleteSnapshots", JSON(report.incompleteSnapshots.map(\.hex))),
-            ("leftovers", JSON(report.leftovers.map(\.hex))),
-            ("unindexed", JSON(report.unindexed.map(\.hex))),
-            ("unknownObjects", JSON(report.unknownObjects)),
-            ("packs", .integer(report.packs)),
-            ("chunks", .integer(report.chunks)),
-            ("packsRead", .integer(report.packsRead)),
-            ("chunksRead", .integer(report.chunksRead)),
-            ("documentsRead", .integer(report.documentsRead)),
-            ("rawBytesRead", .integer(report.rawBytesRead)),
+            ("changed", .bool(repair.changed)),
+            ("damageBefore", .array(try repair.before.damage.map(json))),
+            ("removed", JSON(repair.removed.map(\.path))),
+            ("copies", JSON(repair.copies.map(\.path))),
+            ("indexedPacks", .integer(repair.indexedPacks)),
+            ("salvagedChunks", .integer(repair.salvagedChunks)),
+            ("lostChunks", .integer(repair.lostChunks)),
         ])
     }
 
@@ -139,8 +167,8 @@ enum CheckText {
                         .object([
                             ("snapshot", .string(affected.snapshot.hex)), ("namespace", JSON(affected.namespace)),
                             ("documents", affected.documents.map { .integer($0) } ?? .null),
-                            ("firstId", try id(affected.firstID).map { .verbatim($0) } ?? .null),
-                            ("lastId", try id(affected.lastID).map { .verbatim($0) } ?? .null),
+                            ("firstId", try IdentityJSON.text(affected.firstID.rawSpan).map { .verbatim($0) } ?? .null),
+                            ("lastId", try IdentityJSON.text(affected.lastID.rawSpan).map { .verbatim($0) } ?? .null),
                         ])
                     })
             ),
