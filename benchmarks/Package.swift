@@ -15,9 +15,11 @@ let package = Package(
     name: "benchmarks",
     dependencies: [.package(name: "cairn", path: "..")],
     targets: [
+        .target(name: "CAllocations"),
         .executableTarget(
             name: "pipeline",
             dependencies: [
+                "CAllocations",
                 .product(name: "Archive", package: "cairn"),
                 .product(name: "ObjectStore", package: "cairn"),
                 .product(name: "BSON", package: "cairn"),

@@ -27,6 +27,7 @@ struct EngineRun {
         let second = try Measurement.of { progress = try backUp(repository, level) }
         line("second backup, nothing changed", second)
         print("    added \(progress.addedBytes) bytes, \(progress.newChunks) new chunks")
+        allocations(first, second, chunks: progress.chunks)
         var report = CheckReport()
         let options = CheckOptions(data: .all, workers: workers)
         let check = try Measurement.of { report = try Check.run(repository, options: options) }
@@ -42,11 +43,24 @@ struct EngineRun {
                 + column(measured.wall, 0, digits: 2) + " s wall, " + column(measured.cpu, 0, digits: 2) + " s CPU")
     }
 
+    /// Both runs handle the same documents and chunks, so allocations per document would show in either.
+    private func allocations(_ first: Measurement, _ second: Measurement, chunks: Int) {
+        for (name, measured) in [("first", first), ("second", second)] {
+            let perDocument = Double(measured.allocations) / Double(corpus.documents)
+            let perChunk = Double(measured.allocations) / Double(chunks)
+            print(
+                "    allocations, \(name) backup: \(measured.allocations), \(column(perDocument, 0, digits: 2)) a document, "
+                    + "\(column(perChunk, 0, digits: 1)) a chunk")
+        }
+    }
+
     private func stages(_ stages: StageTimes, _ measured: Measurement) {
         let total = measured.cpu
+        let known = stages.hash + stages.compress + stages.verify + stages.seal + stages.put
         for (name, nanoseconds) in [
+            ("readers: chunking, copying", Int(total * 1e9) - known),
             ("HMAC", stages.hash), ("zstd", stages.compress), ("decode check", stages.verify),
-            ("AES-GCM", stages.seal), ("put + fsync (waiting too)", stages.put),
+            ("AES-GCM", stages.seal), ("writing packs", stages.put),
         ] {
             let seconds = Double(nanoseconds) / 1e9
             print(

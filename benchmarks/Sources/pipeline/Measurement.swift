@@ -1,3 +1,4 @@
+import CAllocations
 import Glibc
 
 /// Wall time and CPU time of a piece of work, over all threads of the process.
@@ -6,15 +7,19 @@ struct Measurement {
     var wall: Double
     /// Seconds of user and system time.
     var cpu: Double
+    /// Calls of the allocator.
+    var allocations: Int
 
     /// Measures `body`.
     static func of(_ body: () throws -> Void) rethrows -> Measurement {
         let cpuBefore = cpuSeconds()
+        let allocationsBefore = cairn_allocations()
         let start = ContinuousClock.now
         try body()
         let elapsed = (ContinuousClock.now - start).components
         return Measurement(
-            wall: Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18, cpu: cpuSeconds() - cpuBefore)
+            wall: Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18, cpu: cpuSeconds() - cpuBefore,
+            allocations: cairn_allocations() - allocationsBefore)
     }
 
     /// The best of several runs: on a shared machine the least disturbed one.
