@@ -1,6 +1,7 @@
 public import BSON
 internal import Bytes
 internal import Glibc
+internal import Synchronization
 
 /// Inserts raw documents into one collection, as whole `insert` commands built in memory.
 ///
@@ -55,17 +56,9 @@ public final class BulkInserter {
 
     private let client: MongoClient
     private let options: Options
-    private let header: [UInt8]
-    private let command: Buffer
-    /// Where each document of the batch begins in `command`.
-    private var starts: [Int] = []
-    private var batchBytes = 0
-    /// Which documents of the batch the server will change, in ascending order.
-    private var replaced: [Int] = []
+    private var batch: InsertBatch
     private var flushedDocuments = 0
     private let reply = Reply()
-    /// The insert command puts the time of day in the place of a top-level `Timestamp(0, 0)`.
-    private let replacesEmptyTimestamps: Bool
 
     /// An inserter for one collection (`system.buckets.X` for a time series).
     ///
@@ -74,89 +67,37 @@ public final class BulkInserter {
         self.client = client
         self.namespace = namespace
         self.options = options
+        // The insert command puts the time of day in the place of a top-level `Timestamp(0, 0)`, unless the server can
+        // be told not to.
         let keepsEmptyTimestamps = try client.knowsBypassEmptyTsReplacement()
-        replacesEmptyTimestamps = !keepsEmptyTimestamps
-        let head = BSONDocument { head in
-            head.append("insert", .string(namespace.collection))
-            head.append("ordered", .bool(options.isOrdered))
-            head.append("bypassDocumentValidation", true)
-            if keepsEmptyTimestamps { head.append("bypassEmptyTsReplacement", true) }
-            if let concern = options.writeConcern { head.append("writeConcern", .document(concern)) }
+        let command = BSONDocument { command in
+            command.append("insert", .string(namespace.collection))
+            command.append("ordered", .bool(options.isOrdered))
+            command.append("bypassDocumentValidation", true)
+            if keepsEmptyTimestamps { command.append("bypassEmptyTsReplacement", true) }
+            if let concern = options.writeConcern { command.append("writeConcern", .document(concern)) }
         }
-        header = head.bytes.dropLast() + [BSONType.array.rawValue] + Array("documents".utf8) + [0, 0, 0, 0, 0]
-        command = Buffer(capacity: options.batchBytes + (256 << 10))
-        startBatch()
+        batch = InsertBatch(
+            command: command, bytesMax: options.batchBytes, documentsMax: options.batchDocuments,
+            marksEmptyTimestamps: !keepsEmptyTimestamps)
     }
 
-    /// Takes a run of whole documents; sends full batches.
+    /// Takes a run of whole documents, one or many; sends full batches.
     ///
     /// - Throws: what commands throw after `MongoClient.triesMax` tries. Documents that the server refuses are in
     ///   `failures`.
     public func insert(documents: RawSpan) throws {
-        var walk = DocumentBatch.Chunk(documents)
-        while let document = try walk.next() { try insert(document) }
-    }
-
-    /// Takes one document; sends full batches.
-    public func insert(_ document: RawSpan) throws {
-        let count = document.byteCount
-        if !starts.isEmpty, batchBytes + count > options.batchBytes || starts.count == options.batchDocuments {
-            try flush()
-        }
-        command.append(littleEndian: BSONType.document.rawValue)
-        appendKey(starts.count)
-        if replacesEmptyTimestamps, try BulkInserter.hasEmptyTimestamp(document) { replaced.append(starts.count) }
-        starts.append(command.count)
-        command.append(document)
-        batchBytes += count
+        var offset = 0
+        while try batch.fill(from: documents, &offset) { try flush() }
     }
 
     /// Sends what is still in memory.
     public func flush() throws {
-        guard !starts.isEmpty else { return }
-        let documents = starts.count
-        command.append(littleEndian: UInt8(0))
-        setLength(at: header.count - 4, until: command.count)
-        command.append(littleEndian: UInt8(0))
-        setLength(at: 0, until: command.count)
+        guard !batch.isEmpty else { return }
+        batch.close()
         try send()
-        flushedDocuments += documents
-        startBatch()
-    }
-
-    private func startBatch() {
-        command.removeAll()
-        command.append(header)
-        starts.removeAll(keepingCapacity: true)
-        replaced.removeAll(keepingCapacity: true)
-        batchBytes = 0
-    }
-
-    private func setLength(at offset: Int, until end: Int) {
-        let length = UInt32(end - offset)
-        let bytes: [UInt8] = (0..<4).map { UInt8(truncatingIfNeeded: length >> UInt32(8 * $0)) }
-        command.overwrite(at: offset, with: bytes.rawSpan)
-    }
-
-    /// Array keys are decimal numbers; the digits and the zero go out as one integer.
-    private func appendKey(_ index: Int) {
-        var digits: UInt64 = 0
-        var rest = index
-        var count = 1
-        repeat {
-            digits = digits << 8 | UInt64(48 + rest % 10)
-            rest /= 10
-            count += 1
-        } while rest > 0
-        switch count {
-        case 2: command.append(littleEndian: UInt16(digits))
-        case 3, 4:
-            command.append(littleEndian: UInt32(digits))
-            command.truncate(to: command.count - (4 - count))
-        default:
-            command.append(littleEndian: digits)
-            command.truncate(to: command.count - (8 - count))
-        }
+        flushedDocuments += batch.starts.count
+        batch.clear()
     }
 }
 
@@ -180,7 +121,7 @@ extension BulkInserter {
     }
 
     private func sendOnce(isRepeated: Bool) throws {
-        let message = command
+        let message = batch.message
         try client.run(message.bytes, db: namespace.db, namespace: namespace.description, into: reply)
         try settle(isRepeated: isRepeated)
     }
@@ -198,13 +139,13 @@ extension BulkInserter {
         for error in refused {
             if isRepeated, ServerError.duplicateKey.contains(error.code), try isPresent(error.index) { continue }
             failed += 1
-            failedBytes += documentCount(at: error.index)
+            failedBytes += batch.byteCount(of: error.index)
             try record(error)
         }
-        insertedDocuments += starts.count - failed
-        insertedBytes += batchBytes - failedBytes
+        insertedDocuments += batch.starts.count - failed
+        insertedBytes += batch.bytes - failedBytes
         let refusedIndexes = Set(refused.map(\.index))
-        for index in replaced where !refusedIndexes.contains(index) { try restoreTimestamps(index) }
+        for index in batch.emptyTimestamps where !refusedIndexes.contains(index) { try restoreTimestamps(index) }
     }
 
     private struct WriteError {
@@ -219,7 +160,7 @@ extension BulkInserter {
         var walk = try DocumentBatch.Array(list.bytes)
         while let document = try walk.next() {
             let view = try DocumentView(document)
-            guard let index = try view.integer("index"), starts.indices.contains(index) else {
+            guard let index = try view.integer("index"), batch.starts.indices.contains(index) else {
                 throw CairnError(
                     .server, "the server's reply names a document that was not sent.", object: namespace.description)
             }
@@ -229,7 +170,7 @@ extension BulkInserter {
         }
         if options.isOrdered, let first = errors.first {
             // Nothing behind the failed document was tried.
-            errors += ((first.index + 1)..<starts.count).map {
+            errors += ((first.index + 1)..<batch.starts.count).map {
                 WriteError(index: $0, code: first.code, message: "not tried, because an earlier document failed")
             }
         }
@@ -240,27 +181,16 @@ extension BulkInserter {
         failureCount += 1
         guard failures.count < BulkInserter.failuresMax else { return }
         // Not from `DocumentIdentity`: a span of a temporary in a throwing expression crashes the 6.3 compiler.
-        let id = try document(at: error.index)["_id"]
+        let id = try batch.document(error.index)["_id"]
         failures.append(
             Failure(
                 index: flushedDocuments + error.index, id: id.map { ["_id": $0] } ?? [:], code: error.code,
                 message: error.message))
     }
 
-    private func documentCount(at index: Int) -> Int {
-        let message = command
-        return Int(message.bytes.integer(at: starts[index], as: Int32.self))
-    }
-
-    private func document(at index: Int) throws -> BSONDocument {
-        let start = starts[index]
-        let message = command
-        return try BSONDocument(copying: message.bytes.extracting(start..<(start + documentCount(at: index))))
-    }
-
     /// Whether the target holds exactly this document.
     private func isPresent(_ index: Int) throws -> Bool {
-        let document = try document(at: index)
+        let document = try batch.document(index)
         guard let id = document["_id"] else { return false }
         return try client.document(id: id, in: namespace) == document
     }
@@ -268,22 +198,13 @@ extension BulkInserter {
 
 /// Documents that the insert command of servers without `bypassEmptyTsReplacement` changes.
 extension BulkInserter {
-    /// Whether a top-level field is `Timestamp(0, 0)`. (One inside `_id` or deeper is kept by the server.)
-    static func hasEmptyTimestamp(_ document: RawSpan) throws -> Bool {
-        var elements = try DocumentView(document).makeElements()
-        while let element = try elements.next() {
-            if element.type == .timestamp, element.timestamp?.rawValue == 0 { return true }
-        }
-        return false
-    }
-
     /// Puts the document in place as it is: an update by pipeline does not touch timestamps. (`applyOps` does, and a
     /// replacement too.)
     ///
     /// The update needs a privilege that the built-in role `restore` lacks; without it the document is reported as
     /// failed.
     private func restoreTimestamps(_ index: Int) throws {
-        let document = try document(at: index)
+        let document = try batch.document(index)
         guard let id = document["_id"] else { return }
         let stage: BSONValue = ["$replaceWith": ["$literal": .document(document)]]
         let update: BSONValue = ["q": ["_id": ["$eq": id]], "u": [stage]]
@@ -302,9 +223,17 @@ extension BulkInserter {
 }
 
 extension MongoClient {
-    /// Whether `insert` takes `bypassEmptyTsReplacement`. Asked with an insert of nothing: a server that knows the
-    /// field complains about the empty batch (or allows it), one that does not about the field.
+    /// Whether `insert` takes `bypassEmptyTsReplacement`; asked once a deployment.
     func knowsBypassEmptyTsReplacement() throws -> Bool {
+        if let known = pool.knowsEmptyTimestampBypass.withLock({ $0 }) { return known }
+        let knows = try askForBypassEmptyTsReplacement()
+        pool.knowsEmptyTimestampBypass.withLock { $0 = knows }
+        return knows
+    }
+
+    /// By an insert of nothing: a server that knows the field complains about the empty batch, one that does not about
+    /// the field.
+    private func askForBypassEmptyTsReplacement() throws -> Bool {
         let probe: BSONDocument = ["insert": "cairn", "documents": [], "bypassEmptyTsReplacement": true]
         do {
             _ = try read(probe, db: "admin")

@@ -5,9 +5,10 @@ internal import Bytes
 public enum Catalogue {
     /// Lists collections, views and time series with their options and indexes, sorted by namespace.
     ///
-    /// Taken: all user databases and `admin`, `<db>.system.js`, `admin.system.users` and `admin.system.roles`; views and time series by their
-    /// definition. Not taken: `local` and `config` (the node's and the set's own state), and the system collections that
-    /// `SystemNamespaces` names. Names that vanish between the listing and a look at their indexes are left out.
+    /// Taken: all user databases and `admin`, `<db>.system.js`, `admin.system.users` and `admin.system.roles`; views
+    /// and time series by their definition. Not taken: `local` and `config` (the node's and the set's own state), and
+    /// the system collections that `SystemNamespaces` names. Names that vanish between the listing and a look at their
+    /// indexes are left out.
     ///
     /// - Parameters:
     ///   - connections: how many connections ask for indexes at once.
@@ -58,13 +59,15 @@ public enum Catalogue {
         }
         return entries.compactMap { entry in
             let namespace = Namespace(db, entry.name)
-            if entry.name.hasPrefix(prefix), series.contains(Namespace(db, String(entry.name.dropFirst(prefix.count)))) {
+            if entry.name.hasPrefix(prefix), series.contains(Namespace(db, String(entry.name.dropFirst(prefix.count))))
+            {
                 return nil
             }
             if SystemNamespaces.isSkipped(namespace) || entry.options["temp"] == .bool(true) { return nil }
             let kind = CollectionInfo.Kind(rawValue: entry.type) ?? .collection
             return CollectionInfo(
-                namespace: namespace, kind: kind, uuid: entry.uuid ?? buckets[namespace], options: entry.options, indexes: [])
+                namespace: namespace, kind: kind, uuid: entry.uuid ?? buckets[namespace], options: entry.options,
+                indexes: [])
         }
     }
 
@@ -112,11 +115,13 @@ public enum Catalogue {
 
 /// Which system namespaces are no part of a user's data.
 enum SystemNamespaces {
-    /// `local` is the node's own (oplog, start-up log); `config` holds sessions, transactions and caches of a replica set.
+    /// `local` is the node's own (oplog, start-up log); `config` holds sessions, transactions and caches of a replica
+    /// set.
     static func isSkipped(database: String) -> Bool { database == "local" || database == "config" }
 
-    /// Definitions (`system.views`) are kept as views; keys, profiles, pre-images, reshard and drop-pending collections belong to the
-    /// server. `admin.system.version` holds the feature compatibility version, which a restore must not change.
+    /// Definitions (`system.views`) are kept as views; keys, profiles, pre-images, reshard and drop-pending
+    /// collections belong to the server. `admin.system.version` holds the feature compatibility version, which a
+    /// restore must not change.
     static func isSkipped(_ namespace: Namespace) -> Bool {
         let name = namespace.collection
         if name == "system.views" || name == "system.profile" || name == "system.preimages" { return true }

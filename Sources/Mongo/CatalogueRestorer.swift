@@ -3,9 +3,9 @@ public import Bytes
 
 /// Makes collections, views, time series and indexes on a target, as `CollectionInfo` describes them.
 ///
-/// Fences: while data goes in, the target must neither refuse nor expire documents. `create` therefore leaves the expiry of time-series and
-/// clustered collections out, and `liftFences` adds it at the end. Validators are made at once: `BulkInserter` bypasses them, and `collMod`
-/// would add options to them that the source's do not have.
+/// Fences: while data goes in, the target must neither refuse nor expire documents. `create` therefore leaves the
+/// expiry of time-series and clustered collections out, and `liftFences` adds it at the end. Validators are made at
+/// once: `BulkInserter` bypasses them, and `collMod` would add options to them that the source's do not have.
 public struct CatalogueRestorer {
     let client: MongoClient
     /// `{w: …}` for DDL, nil for the server's default.
@@ -22,10 +22,11 @@ public struct CatalogueRestorer {
     /// Options that the server reports but does not take: `temp` marks collections that a restart drops.
     private static let reportedOnly: Set<String> = ["temp"]
 
-    /// Creates the collection, view or time series under `info.namespace`, without documents and without indexes other than `_id`.
+    /// Creates the collection, view or time series under `info.namespace`, without documents and without indexes other
+    /// than `_id`.
     ///
-    /// - Parameter preservingUUID: make it with the source's UUID by `applyOps`, which needs that privilege and is refused by mongos and
-    ///   Atlas. Views and time series have none of their own to keep.
+    /// - Parameter preservingUUID: make it with the source's UUID by `applyOps`, which needs that privilege and is
+    ///   refused by mongos and Atlas. Views and time series have none of their own to keep.
     /// - Throws: `.alreadyExists` when the name is taken by something else; what commands throw.
     public func create(_ info: CollectionInfo, preservingUUID: Bool = false) throws {
         var options = DocumentBuilder()
@@ -45,7 +46,9 @@ public struct CatalogueRestorer {
 
     /// The specification of the `_id` index, which decides its version; `create` allows no other fields.
     private func idIndex(of info: CollectionInfo) -> BSONDocument? {
-        guard !info.isClustered, let index = info.indexes.first(where: { $0["name"] == .string("_id_") }) else { return nil }
+        guard !info.isClustered, let index = info.indexes.first(where: { $0["name"] == .string("_id_") }) else {
+            return nil
+        }
         let allowed: Set<String> = ["key", "name", "v", "collation"]
         return BSONDocument(index.fields.filter { allowed.contains($0.name) }.map { ($0.name, $0.value) })
     }
@@ -112,8 +115,8 @@ extension CatalogueRestorer {
         public let error: CairnError
     }
 
-    /// The indexes to build after the data, in two groups: the second, unique and TTL ones, goes last, when all documents are in. The
-    /// `_id` index and a clustered collection's are there from the beginning.
+    /// The indexes to build after the data, in two groups: the second, unique and TTL ones, goes last, when all
+    /// documents are in. The `_id` index and a clustered collection's are there from the beginning.
     public static func buildOrder(of info: CollectionInfo) -> (first: [BSONDocument], last: [BSONDocument]) {
         var order: (first: [BSONDocument], last: [BSONDocument]) = ([], [])
         for index in info.indexes where index["name"] != .string("_id_") && index["clustered"] != .bool(true) {
@@ -126,12 +129,13 @@ extension CatalogueRestorer {
         return order
     }
 
-    /// Builds indexes in one command, which reads the collection once for all of them. When that fails for one of them, each is
-    /// tried alone, so that only what cannot be built is missing.
+    /// Builds indexes in one command, which reads the collection once for all of them. When that fails for one of
+    /// them, each is tried alone, so that only what cannot be built is missing.
     ///
     /// - Parameters:
     ///   - specifications: verbatim, as `listIndexes` gave them.
-    ///   - commitQuorum: how many members must have built them (a number, `majority`, `votingMembers`); nil for the server's default.
+    ///   - commitQuorum: how many members must have built them (a number, `majority`, `votingMembers`); nil for the
+    ///     server's default.
     /// - Returns: the indexes that could not be built.
     /// - Throws: only when the connection fails.
     public func buildIndexes(
@@ -175,15 +179,16 @@ extension CatalogueRestorer {
 
 /// Users and roles.
 extension CatalogueRestorer {
-    /// Where the restored documents of `admin.system.users` go first: inserting into the real ones is not allowed to anyone. The role `restore`
-    /// may have the server read from these names only.
+    /// Where the restored documents of `admin.system.users` go first: inserting into the real ones is not allowed to
+    /// anyone. The role `restore` may have the server read from these names only.
     public static let temporaryUsers = Namespace("admin", "tempusers")
     /// Where the restored documents of `admin.system.roles` go first.
     public static let temporaryRoles = Namespace("admin", "temproles")
 
     /// Merges what was inserted into the temporary collections into the server's users and roles, then drops them.
     ///
-    /// - Parameter replacing: remove users and roles that are not among them. Otherwise equal names are replaced and others stay.
+    /// - Parameter replacing: remove users and roles that are not among them. Otherwise equal names are replaced and
+    ///   others stay.
     public func mergeUsersAndRoles(replacing: Bool) throws {
         let command: BSONDocument = [
             "_mergeAuthzCollections": 1, "tempUsersCollection": .string(Self.temporaryUsers.description),

@@ -1,3 +1,4 @@
+internal import BSON
 internal import Bytes
 internal import CMongoC
 internal import Glibc
@@ -5,8 +6,8 @@ internal import Synchronization
 
 /// libmongoc's client pool and the node that all its clients talk to.
 ///
-/// `@unchecked Sendable`: `mongoc_client_pool_t` is documented as thread-safe ("Connection Pooling" in libmongoc's manual), the read
-/// preference is never changed after `init`, and the pinned node is behind a mutex.
+/// `@unchecked Sendable`: `mongoc_client_pool_t` is documented as thread-safe ("Connection Pooling" in libmongoc's
+/// manual), the read preference is never changed after `init`, and the pinned node is behind a mutex.
 @safe
 final class ConnectionPool: @unchecked Sendable {
     private let pool: OpaquePointer
@@ -15,9 +16,11 @@ final class ConnectionPool: @unchecked Sendable {
     /// The connection string without secrets.
     let redactedURI: String
     let access: ServerError.Access
-    private let pinned = Mutex<Node>(Node(id: 0, host: "", isWritable: false))
+    private let pinned = Mutex<Node>(Node(id: 0, host: "", isWritable: false, members: 0))
     /// Which life of the pinned node plans are made for; nil until it is asked.
     let identity = Mutex<NodeIdentity?>(nil)
+    /// Whether the server knows `bypassEmptyTsReplacement`; nil until it is asked.
+    let knowsEmptyTimestampBypass = Mutex<Bool?>(nil)
 
     /// One server of the topology as libmongoc knows it.
     struct Node: Sendable {
@@ -25,6 +28,8 @@ final class ConnectionPool: @unchecked Sendable {
         var id: UInt32
         var host: String
         var isWritable: Bool
+        /// Members that hold data, as the node says; 0 when it is not in a set.
+        var members: Int
     }
 
     /// - Throws: `.usage` for a malformed connection string.
@@ -70,24 +75,41 @@ final class ConnectionPool: @unchecked Sendable {
         defer { unsafe push(client) }
         var error = bson_error_t()
         let forWrites = access == .write
-        let preference = unsafe forWrites ? nil : readPreference
-        guard let chosen = unsafe mongoc_client_select_server(client, forWrites, preference, &error) else {
+        guard var node = unsafe select(client, forWrites, &error) else {
             throw serverError(&error, reply: nil).asCairnError(place: redactedURI, namespace: nil, access: access)
         }
-        var node = unsafe describe(chosen)
-        unsafe mongoc_server_description_destroy(chosen)
-        if !forWrites, let preferredHost, node.host != preferredHost,
-            let preferred = unsafe awaitMember(preferredHost, client)
-        {
-            node = preferred
+        if !forWrites {
+            if let preferredHost, let preferred = unsafe awaitMember(preferredHost, client) {
+                node = preferred
+            } else if unsafe mongoc_read_prefs_get_mode(readPreference) == MONGOC_READ_SECONDARY_PREFERRED {
+                node = unsafe awaitSecondary(node, client)
+            }
         }
         pinned.withLock { $0 = node }
         identity.withLock { $0 = nil }
         return node
     }
 
-    /// The data-bearing member of that name that the read preference allows. Selection returns when the first suitable member has
-    /// answered; this one gets two seconds more.
+    private func select(_ client: OpaquePointer, _ forWrites: Bool, _ error: inout bson_error_t) -> Node? {
+        let preference = unsafe forWrites ? nil : readPreference
+        guard let chosen = unsafe mongoc_client_select_server(client, forWrites, preference, &error) else { return nil }
+        defer { unsafe mongoc_server_description_destroy(chosen) }
+        return unsafe describe(chosen)
+    }
+
+    /// Selection takes the primary when it answers first. In a set of several members the others get two seconds more.
+    private func awaitSecondary(_ chosen: Node, _ client: OpaquePointer) -> Node {
+        var node = chosen
+        var error = bson_error_t()
+        for _ in 0..<40 where node.isWritable && node.members > 1 {
+            usleep(50_000)
+            if let other = unsafe select(client, false, &error) { node = other }
+        }
+        return node
+    }
+
+    /// The data-bearing member of that name that the read preference allows. Selection returns when the first suitable
+    /// member has answered; this one gets two seconds more.
     private func awaitMember(_ host: String, _ client: OpaquePointer) -> Node? {
         for _ in 0..<40 {
             switch unsafe member(host, client) {
@@ -126,10 +148,13 @@ final class ConnectionPool: @unchecked Sendable {
     private func describe(_ description: OpaquePointer) -> Node {
         let type = unsafe String(cString: mongoc_server_description_type(description))
         let host = unsafe mongoc_server_description_host(description)
+        let hello = unsafe mongoc_server_description_hello_response(description).map { unsafe BSONHandle.bytes(of: $0) }
+        let answer = hello.flatMap { try? BSONDocument(validating: $0) }
         return Node(
             id: unsafe mongoc_server_description_id(description),
             host: unsafe host.map { unsafe String(cString: cairn_host_and_port($0)) } ?? "",
-            isWritable: type != "RSSecondary")
+            isWritable: type != "RSSecondary",
+            members: (try? answer?.optional("hosts", as: [String].self, in: "hello"))?.count ?? 0)
     }
 }
 

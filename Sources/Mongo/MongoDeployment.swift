@@ -2,7 +2,8 @@ internal import BSON
 internal import Bytes
 internal import Synchronization
 
-/// A connection to a deployment, with one node pinned: all reading of a backup (or all writing of a restore) goes there.
+/// A connection to a deployment, with one node pinned: all reading of a backup (or all writing of a restore) goes
+/// there.
 ///
 /// Safe to share between threads; each thread checks out a `MongoClient` of its own.
 public final class MongoDeployment: Sendable {
@@ -32,7 +33,8 @@ public final class MongoDeployment: Sendable {
         public var maxWireVersion: Int
         /// The feature compatibility version, nil when the user may not ask.
         public var featureCompatibilityVersion: String?
-        /// `minSnapshotHistoryWindowInSeconds`: how far back a snapshot read may go; nil when the user may not ask or it has none.
+        /// `minSnapshotHistoryWindowInSeconds`: how far back a snapshot read may go; nil when the user may not ask or
+        /// it has none.
         public var snapshotWindowSeconds: Int?
         /// The largest document in bytes (`hello.maxBsonObjectSize`).
         public var documentBytesMax: Int
@@ -50,8 +52,8 @@ public final class MongoDeployment: Sendable {
 
     /// Connects, pins a node and asks what it is.
     ///
-    /// - Throws: `.usage` for a malformed connection string, a standalone that was not allowed, or a mongos; `.unreachable` when no suitable
-    ///   server answers within the selection timeout; `.authentication`; `.privilege`.
+    /// - Throws: `.usage` for a malformed connection string, a standalone that was not allowed, or a mongos;
+    ///   `.unreachable` when no suitable server answers within the selection timeout; `.authentication`; `.privilege`.
     public static func connect(uri: String, options: MongoOptions = MongoOptions()) throws -> MongoDeployment {
         let pool = try ConnectionPool(uri: uri, options: options)
         try pool.pin(preferredHost: options.preferredHost)
@@ -75,8 +77,8 @@ public final class MongoDeployment: Sendable {
     /// Takes a client for the calling thread; blocks while `clientsMax` are out. It goes back when it is released.
     public func checkOut() throws -> MongoClient { try MongoClient(pool: pool) }
 
-    /// Chooses a node anew: after an election when writing, when the pinned node is gone for good, or when a scan says that it was restarted.
-    /// Plans in natural order made before are void, for record ids differ.
+    /// Chooses a node anew: after an election when writing, when the pinned node is gone for good, or when a scan says
+    /// that it was restarted. Plans in natural order made before are void, for record ids differ.
     ///
     /// - Parameter preferredHost: the node to take if it is usable; the present one when nil.
     public func repin(preferredHost: String? = nil) throws {
@@ -120,24 +122,31 @@ extension MongoDeployment {
         let place = client.pool.redactedURI
         if try hello.string("msg") == "isdbgrid" {
             throw CairnError(
-                .usage, "\(place) is a mongos: sharded clusters are not supported yet. Back each shard's replica set up on its own.")
+                .usage,
+                "\(place) is a mongos: sharded clusters are not supported yet. Back each shard up on its own."
+            )
         }
         var topology = Topology.standalone
         if let name = try hello.string("setName") {
             topology = .replicaSet(name)
         } else if try hello.flag("isreplicaset") {
             throw CairnError(
-                .usage, "\(place) was started as a member of a replica set that was not initiated: run rs.initiate() on it first.")
+                .usage,
+                "\(place) belongs to a replica set that was not initiated: run rs.initiate() on it first."
+            )
         } else if !options.allowStandalone, options.access == .read {
             throw CairnError(
                 .usage,
-                "\(place) is not a member of a replica set, so it has no cluster time and cannot be backed up exactly at one point in "
-                    + "time. Start it with --replSet and run rs.initiate() (one member is enough), or pass --allow-standalone for a "
-                    + "marked, not point-in-time-exact backup.")
+                "\(place) is not a member of a replica set, so it has no cluster time and cannot be backed up "
+                    + "exactly at one point in time. Start it with --replSet and run rs.initiate() (one member is "
+                    + "enough), or pass --allow-standalone for a marked, not point-in-time-exact backup.")
         }
         if options.access == .write, try !hello.flag("isWritablePrimary") {
             throw CairnError(
-                .usage, "\(place) is not the primary: name the replica set in the connection string (?replicaSet=NAME) to write to its primary.")
+                .usage,
+                "\(place) is not the primary: name the replica set in the connection string (?replicaSet=NAME) to "
+                    + "write to its primary."
+            )
         }
         return ServerFacts(
             host: try hello.string("me") ?? client.host, topology: topology, version: "", versionNumbers: [],

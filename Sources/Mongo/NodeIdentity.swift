@@ -4,9 +4,10 @@ internal import Synchronization
 
 /// One life of one node, in which its record ids mean the same.
 ///
-/// Record ids are not in the oplog. A node that crashed goes back to its last checkpoint and applies the oplog from there in parallel, so the
-/// documents of the last minute get other record ids, and a position or cut in natural order points somewhere else: documents would be
-/// read twice and others never (seen on MongoDB 6.0.5). A rollback does the same. Hence the process and the rollback count.
+/// Record ids are not in the oplog. A node that crashed goes back to its last checkpoint and applies the oplog from
+/// there in parallel, so the documents of the last minute get other record ids, and a position or cut in natural order
+/// points somewhere else: documents would be read twice and others never (seen on MongoDB 6.0.5). A rollback does the
+/// same. Hence the process and the rollback count.
 struct NodeIdentity: Hashable, Sendable {
     let process: BSONValue?
     let rollbacks: Int?
@@ -45,7 +46,8 @@ extension MongoClient {
         if try askIdentity() != planned {
             throw CairnError(
                 .snapshotUnavailable,
-                "\(host) was restarted or rolled back during the scan, which changes record ids: plan and read again at a new time.",
+                "\(host) was restarted or rolled back during the scan, which changes record ids: plan and read again "
+                    + "at a new time.",
                 object: range.namespace.description)
         }
     }

@@ -2,11 +2,13 @@ public import BSON
 internal import Bytes
 internal import Synchronization
 
-/// Cuts a collection into ranges of about `targetBytes`, so that readers share the work and none is left alone with a big rest.
+/// Cuts a collection into ranges of about `targetBytes`, so that readers share the work and none is left alone with a
+/// big rest.
 ///
-/// Cuts are documents: sampled at random (a random cursor, cheap while the sample is at most 5 % of the collection), ordered, and taken at
-/// quantiles. A later plan on the same node takes over the cuts of its parent that still exist, for a range that begins elsewhere would
-/// begin its chunks elsewhere, and a second backup of unchanged data must make the same chunks again.
+/// Cuts are documents: sampled at random (a random cursor, cheap while the sample is at most 5 % of the collection),
+/// ordered, and taken at even distances. A later plan on the same node takes over the cuts of its parent that still exist,
+/// for a range that begins elsewhere would begin its chunks elsewhere, and a second backup of unchanged data must make
+/// the same chunks again.
 public struct RangePlanner {
     /// Raw bytes of a range, about: 0.1 s of reading, and three reply batches a worker can be ahead.
     public static let targetBytes = 64 << 20
@@ -14,7 +16,8 @@ public struct RangePlanner {
     public static let rangesMax = 4_096
     /// Samples taken for each range that is wanted. Ten put three ranges of four within a third of the target.
     static let samplesPerRange = 10
-    /// A stretch between cuts is cut again only beyond this multiple of the target: chance must not add cuts to unchanged data.
+    /// A stretch between cuts is cut again only beyond this multiple of the target: chance must not add cuts to
+    /// unchanged data.
     static let unevenFactor = 2.5
     /// `_id`s asked for in one command: bounds in number and bytes.
     private static let lookupMax = (ids: 1_000, bytes: 1 << 20)
@@ -45,8 +48,10 @@ public struct RangePlanner {
 
     /// Plans one collection.
     ///
-    /// - Parameter parent: the `memory` of an earlier plan of this collection made on the same node (natural order), if any.
-    /// - Throws: what commands throw; `.snapshotUnavailable` and `.snapshotTooOld` when the collection cannot be read at that time.
+    /// - Parameter parent: the `memory` of an earlier plan of this collection made on the same node (natural order),
+    ///   if any.
+    /// - Throws: what commands throw; `.snapshotUnavailable` and `.snapshotTooOld` when the collection cannot be read
+    ///   at that time.
     public func plan(_ info: CollectionInfo, parent: BSONDocument? = nil) throws -> ScanPlan {
         try MongoClient.retrying(readsWithCursors: true) { try planOnce(info, parent: parent) }
     }
@@ -102,38 +107,63 @@ extension RangePlanner {
         let wanted = max(2, (estimate.bytes + target / 2) / target)
         let sampled = try sample(info, count: wanted * RangePlanner.samplesPerRange, of: estimate.documents)
         let points = try locate(sampled + cuts.map(\.id), in: info, order)
+        let places = try self.places(of: points, info, order, estimate)
         let isCut = Set(cuts.map(\.id))
-        let samples = points.count - points.count { isCut.contains($0.id) }
-        guard samples > 0 else { return cuts }
-        let bytesPerSample = Double(estimate.bytes) / Double(samples)
+        let factor = cuts.isEmpty ? 1.5 : RangePlanner.unevenFactor
         var result: [ScanRange.Bound] = []
-        var stretch: [ScanRange.Bound] = []
-        func closeStretch() {
-            let weight = Double(stretch.count) * bytesPerSample
-            let factor = cuts.isEmpty ? 1.5 : RangePlanner.unevenFactor
-            if weight > factor * Double(target) {
-                let pieces = max(2, Int((weight / Double(target)).rounded()))
-                for piece in 1..<pieces {
-                    let candidate = stretch[piece * stretch.count / pieces]
-                    if result.last != candidate { result.append(candidate) }
-                }
-            }
-            stretch = []
-        }
-        for point in points {
+        var stretch = Stretch(start: 0)
+        for (point, place) in zip(points, places) {
             if isCut.contains(point.id) {
-                closeStretch()
+                result += stretch.cuts(until: place, target: Double(target), factor: factor)
                 result.append(point)
+                stretch = Stretch(start: place)
             } else {
-                stretch.append(point)
+                stretch.samples.append((point, place))
             }
         }
-        closeStretch()
-        return result
+        return result + stretch.cuts(until: Double(estimate.bytes), target: Double(target), factor: factor)
     }
 
-    /// Random `_id`s. Where the sample is a large part of the collection, its whole `_id` index is read instead: `$sample` would then sort
-    /// all documents, and the index is small.
+    /// How many bytes of the collection stand before each point, about.
+    ///
+    /// Record ids are given out one by one, so where few documents were deleted they tell positions almost exactly.
+    /// Otherwise each sample stands for an equal share, which is less good: the storage engine's random cursor favours
+    /// small pages.
+    private func places(
+        of points: [ScanRange.Bound], _ info: CollectionInfo, _ order: ScanOrder, _ estimate: CollectionInfo.Estimate
+    ) throws -> [Double] {
+        let bytes = Double(estimate.bytes)
+        if order == .natural, case .int64(let first)? = try edge(1, of: info),
+            case .int64(let last)? = try edge(-1, of: info), last > first,
+            Double(last - first) < 1.5 * Double(estimate.documents)
+        {
+            return points.map { point in
+                guard case .int64(let record) = point.recordID else { return 0 }
+                return Double(record - first) / Double(last - first) * bytes
+            }
+        }
+        return points.indices.map { (Double($0) + 0.5) / Double(points.count) * bytes }
+    }
+
+    /// The record id of the first (1) or last (-1) document in natural order; nil in an empty collection.
+    private func edge(_ direction: Int, of info: CollectionInfo) throws -> BSONValue? {
+        let command = BSONDocument { command in
+            command.append("find", .string(info.dataCollection))
+            command.append("hint", ["$natural": BSONValue(direction)])
+            command.append("limit", 1)
+            command.append("projection", ["_id": 1])
+            command.append("showRecordId", true)
+            command.append("readConcern", ifPresent: readConcern)
+        }
+        var record: BSONValue?
+        try client.forEachDocument(of: command, db: info.db, namespace: info.dataNamespace.description) { document in
+            if let value = try document.first(named: "$recordId") { record = try BSONValue(value) }
+        }
+        return record
+    }
+
+    /// Random `_id`s. Where the sample is a large part of the collection, its whole `_id` index is read instead:
+    /// `$sample` would then sort all documents, and the index is small.
     private func sample(_ info: CollectionInfo, count: Int, of documents: Int) throws -> [BSONValue] {
         var ids: [BSONValue] = []
         let command = BSONDocument { command in
@@ -198,9 +228,9 @@ extension RangePlanner {
         return ordered
     }
 
-    /// The cuts that can be used again. In `_id` order all, for a bound need not exist there. In natural order those whose document exists,
-    /// with the record ids of today: after a crash, a resync or on another node they have other numbers, but mostly the same order. If the
-    /// order is another too, only those with the same number.
+    /// The cuts that can be used again. In `_id` order all, for a bound need not exist there. In natural order those
+    /// whose document exists, with the record ids of today: after a crash, a resync or on another node they have other
+    /// numbers, but mostly the same order. If the order is another too, only those with the same number.
     private func surviving(
         _ cuts: [ScanRange.Bound], of info: CollectionInfo, _ order: ScanOrder
     ) throws -> [ScanRange.Bound] {
@@ -230,6 +260,32 @@ extension RangePlanner {
     }
 
     private var readConcern: BSONValue? { ReadConcern.snapshot(at: time) }
+}
+
+/// The samples between two cuts, and where they stand in bytes.
+private struct Stretch {
+    let start: Double
+    var samples: [(point: ScanRange.Bound, place: Double)] = []
+
+    init(start: Double) { self.start = start }
+
+    /// Samples that cut the stretch into pieces of about `target` bytes; none when it is not `factor` times as long.
+    func cuts(until end: Double, target: Double, factor: Double) -> [ScanRange.Bound] {
+        guard end - start > factor * target else { return [] }
+        let pieces = max(2, Int(((end - start) / target).rounded()))
+        var cuts: [ScanRange.Bound] = []
+        var next = 1
+        for (index, sample) in samples.enumerated() where next < pieces {
+            let wanted = start + (end - start) * Double(next) / Double(pieces)
+            let isNearest =
+                index + 1 == samples.count || abs(samples[index + 1].place - wanted) >= abs(sample.place - wanted)
+            guard isNearest else { continue }
+            cuts.append(sample.point)
+            while next < pieces, start + (end - start) * Double(next) / Double(pieces) <= sample.place { next += 1 }
+            if sample.place < wanted { next += 1 }
+        }
+        return cuts
+    }
 }
 
 /// What a plan leaves for the next one of the same collection.
@@ -267,7 +323,8 @@ private struct Memory {
     }
 }
 
-/// The order of record ids: numbers, or in clustered collections bytes (key strings, whose byte order is the order of the keys).
+/// The order of record ids: numbers, or in clustered collections bytes (key strings, whose byte order is the order of
+/// the keys).
 enum RecordID {
     static func precedes(_ left: BSONValue, _ right: BSONValue) -> Bool {
         switch (left, right) {

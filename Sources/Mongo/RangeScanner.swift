@@ -4,16 +4,16 @@ internal import Glibc
 
 /// Reads ranges of collections, one at a time, in whole reply batches of about `replyBytes`.
 ///
-/// One scanner belongs to one reader thread and its client. The batch handed out is the reply itself: the caller walks it with
-/// `DocumentBatch.Array` and copies each document once, into its chunk.
+/// One scanner belongs to one reader thread and its client. The batch handed out is the reply itself: the caller walks
+/// it with `DocumentBatch.Array` and copies each document once, into its chunk.
 ///
 ///     try scanner.scan(range, at: time) { batch in
 ///         var documents = try DocumentBatch.Array(batch)
 ///         while let document = try documents.next() { … DocumentIdentity.idBytes(of: document) … }
 ///     }
 ///
-/// A transient failure (network, election, killed cursor) resumes the range behind the last batch handed out, `MongoClient.triesMax` tries
-/// in a row, always on the same node, so every document is handed out exactly once.
+/// A transient failure (network, election, killed cursor) resumes the range behind the last batch handed out,
+/// `MongoClient.triesMax` tries in a row, always on the same node, so every document is handed out exactly once.
 public final class RangeScanner {
     /// Replies of 1 to 6 MiB read equally fast; 3 MiB keeps a few of them in cache and small in memory.
     public static let replyBytes = 3 << 20
@@ -32,10 +32,12 @@ public final class RangeScanner {
     ///
     /// - Parameters:
     ///   - time: the cluster time to read at; ignored where `range.readsAtClusterTime` is false.
-    ///   - body: gets each batch, a BSON array value of whole documents, valid inside the call only. What it throws ends the scan.
-    /// - Throws: `.snapshotTooOld`; `.snapshotUnavailable`, also when the node was restarted (plan again at a new time); `.cursorLost` when all tries failed: documents were handed out, so the
-    ///   caller starts the range again from nothing; `.notFound` when the document at the range's start is gone at that time (plan
-    ///   again) or the collection is.
+    ///   - body: gets each batch, a BSON array value of whole documents, valid inside the call only. What it throws
+    ///     ends the scan.
+    /// - Throws: `.snapshotTooOld`; `.snapshotUnavailable`, also when the node was restarted (plan again at a new
+    ///   time); `.cursorLost` when all tries failed: documents were handed out, so the caller starts the range again
+    ///   from nothing; `.notFound` when the document at the range's start is gone at that time (plan again) or the
+    ///   collection is.
     public func scan(_ range: ScanRange, at time: Timestamp?, _ body: (RawSpan) throws -> Void) throws {
         if range.averageBytes > 0 { averageBytes = Double(range.averageBytes) }
         var cursor = ScanCursor(range: range, time: range.readsAtClusterTime ? time : nil)
@@ -97,7 +99,8 @@ public final class RangeScanner {
 
     private func adapt(to batch: ScanBatch, _ cursor: ScanCursor) {
         guard cursor.asked > 0 else { return }
-        // A batch cut short by the server's own limit says little by its size, so its documents are counted: there are few.
+        // A batch cut short by the server's own limit says little by its size, so its documents are counted: there are
+        // few.
         let count = batch.documents.count > 2 * RangeScanner.replyBytes ? batch.countDocuments(in: reply) : cursor.asked
         guard count > 0, !cursor.isDone || count < cursor.asked else { return }
         averageBytes = max(16, (averageBytes + Double(batch.documents.count) / Double(count)) / 2)
@@ -117,7 +120,9 @@ struct ScanBatch {
         guard let answer = try reply.first(named: "cursor")?.document,
             let batch = try answer.first(named: cursor.id == 0 ? "firstBatch" : "nextBatch"),
             let documents = reply.bytes.byteOffsets(of: batch.value)
-        else { throw CairnError(.server, "the server's reply has no cursor.", object: cursor.range.namespace.description) }
+        else {
+            throw CairnError(.server, "the server's reply has no cursor.", object: cursor.range.namespace.description)
+        }
         cursorID = Int64(try answer.integer("id") ?? 0)
         self.documents = documents
         let token = try answer.first(named: "postBatchResumeToken")?.document?.first(named: "$recordId")

@@ -54,7 +54,8 @@ public struct ScanRange: Sendable, Hashable {
 public struct ScanPlan: Sendable {
     /// In scan order.
     public let ranges: [ScanRange]
-    /// Opaque, to be kept in the snapshot and handed to the next plan of the same collection: `{order, bytes, cuts: [{_id, r}]}`.
+    /// Opaque, to be kept in the snapshot and handed to the next plan of the same collection: `{order, bytes, cuts:
+    /// [{_id, r}]}`.
     public let memory: BSONDocument
     /// How many cuts of the parent's plan were used again, and how many it had.
     public let reusedCuts: (kept: Int, of: Int)

@@ -11,13 +11,22 @@ struct CatalogueTests {
     private static let setUp: [BSONDocument] = [
         ["create": "plain"],
         ["create": "capped", "capped": true, "size": 65_536, "max": 100],
-        ["create": "validated", "validator": ["a": ["$gt": 5]], "validationLevel": "moderate", "validationAction": "error"],
+        [
+            "create": "validated", "validator": ["a": ["$gt": 5]], "validationLevel": "moderate",
+            "validationAction": "error",
+        ],
         ["create": "collated", "collation": ["locale": "sv", "strength": 2]],
         ["create": "clustered", "clusteredIndex": ["key": ["_id": 1], "unique": true, "name": "my clustered key"]],
-        ["create": "clusteredTTL", "clusteredIndex": ["key": ["_id": 1], "unique": true], "expireAfterSeconds": 3_600],
+        [
+            "create": "clusteredTTL", "clusteredIndex": ["key": ["_id": 1], "unique": true],
+            "expireAfterSeconds": 3_600,
+        ],
         ["create": "preimages", "changeStreamPreAndPostImages": ["enabled": true]],
         ["create": "engine", "storageEngine": ["wiredTiger": ["configString": "block_compressor=zlib"]]],
-        ["create": "series", "timeseries": ["timeField": "t", "metaField": "m", "granularity": "minutes"], "expireAfterSeconds": 86_400],
+        [
+            "create": "series", "timeseries": ["timeField": "t", "metaField": "m", "granularity": "minutes"],
+            "expireAfterSeconds": 86_400,
+        ],
         ["create": "view", "viewOn": "plain", "pipeline": [["$match": ["a": 1]]], "collation": ["locale": "fr"]],
         ["create": "viewOnView", "viewOn": "view", "pipeline": [], "collation": ["locale": "fr"]],
         ["create": "line\nfeed and ünïcode"],
@@ -28,7 +37,10 @@ struct CatalogueTests {
         ["key": ["d": 1], "name": "unique", "unique": true],
         ["key": ["e": 1], "name": "partial", "partialFilterExpression": ["e": ["$exists": true]]],
         ["key": ["f": 1], "name": "ttl", "expireAfterSeconds": 100],
-        ["key": ["g": "text", "h": "text"], "name": "text", "weights": ["g": 7], "default_language": "german", "language_override": "idioma"],
+        [
+            "key": ["g": "text", "h": "text"], "name": "text", "weights": ["g": 7], "default_language": "german",
+            "language_override": "idioma",
+        ],
         ["key": ["i": "2dsphere"], "name": "sphere", "2dsphereIndexVersion": 2],
         ["key": ["j": "2d"], "name": "flat", "bits": 20, "min": -10.0, "max": 10.0],
         ["key": ["k": "hashed"], "name": "hashed"], ["key": ["l": 1], "name": "hidden", "hidden": true],
@@ -47,7 +59,11 @@ struct CatalogueTests {
         try witness.run(["insert": "system.js", "documents": [["_id": "f", "value": .code("function() {}")]]], db: db)
         let day: Int64 = 1_700_000_000_000
         try witness.run(
-            ["insert": "series", "documents": .array((0..<50).map { ["t": .date(day + $0 * 60_000), "m": ["sensor": .int64($0 % 3)], "v": .int64($0)] })],
+            [
+                "insert": "series",
+                "documents": .array(
+                    (0..<50).map { ["t": .date(day + $0 * 60_000), "m": ["sensor": .int64($0 % 3)], "v": .int64($0)] }),
+            ],
             db: db)
     }
 
@@ -59,7 +75,11 @@ struct CatalogueTests {
         let db = TestServer.database()
         try fill(db)
         let listed = try list(db)
-        #expect(listed.map(\.name) == (Self.setUp.compactMap { $0.fields[0].value.text } + ["system.js"]).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) })
+        #expect(
+            listed.map(\.name)
+                == (Self.setUp.compactMap { $0.fields[0].value.text } + ["system.js"]).sorted {
+                    $0.utf8.lexicographicallyPrecedes($1.utf8)
+                })
         #expect(listed.first { $0.name == "series" }?.kind == .timeseries)
         #expect(listed.first { $0.name == "series" }?.uuid?.count == 16)
         #expect(listed.first { $0.name == "view" }?.kind == .view)

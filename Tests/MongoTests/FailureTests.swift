@@ -24,8 +24,7 @@ struct FailureTests {
         _ deployment: MongoDeployment, _ order: ScanOrder, _ disturb: () throws -> Void
     ) throws -> (ids: Set<BSONValue>, count: Int, resumptions: Int) {
         let client = try deployment.checkOut()
-        let newest = try client.majorityTime()
-        let time = try #require(newest)
+        let time = try TestServer.settledTime(client)
         var info = try TestServer.info(namespace, deployment)
         info.estimate = try Catalogue.estimate(of: info, client)
         let planner = RangePlanner(client: client, server: deployment.server, at: time, order: order)
@@ -61,16 +60,19 @@ struct FailureTests {
         #expect(killed.resumptions > 0, "the cursor was not killed")
 
         for error: BSONValue in [
-            ["failCommands": ["getMore"], "closeConnection": true], ["failCommands": ["getMore", "find"], "errorCode": 11_602],
+            ["failCommands": ["getMore"], "closeConnection": true],
+            ["failCommands": ["getMore", "find"], "errorCode": 11_602],
         ] {
             let failed = try scan(deployment, order) {
-                try witness.run(["configureFailPoint": "failCommand", "mode": ["times": 3], "data": error], db: "admin")
+                try witness.run(
+                    ["configureFailPoint": "failCommand", "mode": ["times": 3], "data": error], db: "admin")
             }
             #expect(failed.ids == all && failed.count == 2_000)
             #expect(failed.resumptions == 3)
         }
 
-        // A restart changes record ids, so natural order must not go on; `_id` order may, as long as the server has the time.
+        // A restart changes record ids, so natural order must not go on; `_id` order may, as long as the server has
+        // the time.
         do {
             let restarted = try scan(deployment, order) {
                 set.kill(0)
@@ -110,7 +112,9 @@ struct FailureTests {
         let inserter = try BulkInserter(client: deployment.checkOut(), namespace: namespace, options: options)
         let witness = try set.connect()
         func insert(_ range: Range<Int>) throws {
-            let documents: [BSONDocument] = range.map { ["_id": BSONValue($0), "ts": .timestamp(Timestamp(t: 1, i: 1))] }
+            let documents: [BSONDocument] = range.map {
+                ["_id": BSONValue($0), "ts": .timestamp(Timestamp(t: 1, i: 1))]
+            }
             let bytes = documents.flatMap(\.bytes)
             try inserter.insert(documents: bytes.rawSpan)
             try inserter.flush()

@@ -44,7 +44,7 @@ struct InsertTests {
         ]
         #expect(document.bytes.count == 16 << 20)
         let inserter = try BulkInserter(client: TestServer.writer().checkOut(), namespace: namespace)
-        try inserter.insert(document.bytes.rawSpan)
+        try inserter.insert(documents: document.bytes.rawSpan)
         try inserter.insert(documents: chunk([["_id": 2]]).rawSpan)
         try inserter.flush()
         #expect(inserter.insertedDocuments == 2)

@@ -61,11 +61,18 @@ enum TestServer {
         return info
     }
 
-    /// The time to read at: everything written so far is majority-committed then.
+    /// The time to read at: everything written so far is majority-committed then, as far as the client's node knows.
     static func settledTime(_ client: MongoClient) throws -> Timestamp {
-        let reply = try client.read(["appendOplogNote": 1, "data": [:]], db: "admin").document()
-        guard case .timestamp(let time)? = reply["operationTime"] else { throw CairnError(.server, "no operationTime") }
-        try ThrowawayReplicaSet.wait(for: "majority") { try client.majorityTime().map { $0 >= time } ?? false }
-        return time
+        // The cluster time is gossiped, so a secondary knows of writes that it has not applied.
+        let hello = try client.read(["hello": 1], db: "admin").document()
+        let gossip = try hello.require("$clusterTime", as: BSONDocument.self, in: "hello")
+        let time = try gossip.require("clusterTime", as: Timestamp.self, in: "hello")
+        var settled = time
+        try ThrowawayReplicaSet.wait(for: "majority") {
+            guard let majority = try client.majorityTime() else { return false }
+            settled = majority
+            return majority >= time
+        }
+        return settled
     }
 }

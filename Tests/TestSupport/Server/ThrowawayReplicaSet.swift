@@ -3,7 +3,8 @@ import Bytes
 import Glibc
 import Synchronization
 
-/// A replica set whose nodes a test may kill, freeze and start again, with or without access control. Gone when the last reference is.
+/// A replica set whose nodes a test may kill, freeze and start again, with or without access control. Gone when the
+/// last reference is.
 ///
 /// For the ordinary case, one node that stays up, `ThrowawayServer.shared()` costs nothing more.
 public final class ThrowawayReplicaSet: Sendable {
