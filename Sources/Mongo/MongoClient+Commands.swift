@@ -77,6 +77,55 @@ extension MongoClient {
         throw CairnError(.server, "\(host) has no majority-committed data yet: try again when the set has settled.")
     }
 
+    /// The newest write that the pinned member has, and the newest that the majority of its replica set has.
+    ///
+    /// - Throws: `.server` when the node is not a member of a replica set.
+    public func lastWrite() throws -> (newest: Timestamp, majority: Timestamp) {
+        try read(["hello": 1], db: "admin").withView { hello in
+            guard let newest = try MongoClient.time("opTime", inHello: hello),
+                let majority = try MongoClient.time("majorityOpTime", inHello: hello)
+            else {
+                throw CairnError(
+                    .server, "the server does not say what it wrote last: is it still in its replica set?", object: host
+                )
+            }
+            return (newest, majority)
+        }
+    }
+
+    private static func time(_ name: String, inHello hello: DocumentView) throws -> Timestamp? {
+        try hello.first(named: "lastWrite")?.document?.first(named: name)?.document?.timestamp("ts")
+    }
+
+    /// Whether the oplog has an entry behind `time` that names the collection. Not for collections that transactions
+    /// write to: their entries hide inside `applyOps`.
+    public func oplogHasEntries(for namespace: Namespace, after time: Timestamp) throws -> Bool {
+        let find = BSONDocument { find in
+            find.append("find", "oplog.rs")
+            find.append("filter", ["ts": ["$gt": .timestamp(time)], "ns": .string(namespace.description)])
+            find.append("limit", 1)
+            find.append("singleBatch", true)
+            find.append("readConcern", ReadConcern.majority)
+        }
+        return try MongoClient.retrying {
+            var found = false
+            try forEachDocument(of: find, db: "local", namespace: "local.oplog.rs") { _ in found = true }
+            return found
+        }
+    }
+
+    /// The names of all collections, views and time series of a database, buckets and system collections included;
+    /// none when there is no such database.
+    public func collectionNames(of db: String) throws -> [String] {
+        try MongoClient.retrying {
+            var names: [String] = []
+            try forEachDocument(of: ["listCollections": 1, "nameOnly": true], db: db) {
+                if let name = try $0.string("name") { names.append(name) }
+            }
+            return names
+        }
+    }
+
     /// `listDatabases`, sorted by name.
     public func databaseNames() throws -> [String] {
         let reply = try read(["listDatabases": 1, "nameOnly": true], db: "admin")
