@@ -56,8 +56,10 @@ struct Tampering {
         data["shop.orders"]![0][70] = Engine.document(70, size: 200, version: 1)
         let second = try Engine.backUp(data, to: repository, options: options, at: 2)
         expected[second.id] = Engine.expected(data)
-        try repository.appendAudit(operation: "backup", program: "test", details: [:])
-        try repository.appendAudit(operation: "backup", program: "test", details: [:])
+        for snapshot in [first, second] {
+            let details: BSONDocument = ["snapshot": .string(snapshot.id.hex)]
+            try repository.appendAudit(operation: "backup full", program: "test", details: details)
+        }
         return Subject(repository: repository, tampering: Tampering(store: repository.store), expected: expected)
     }
 
@@ -138,7 +140,7 @@ struct Tampering {
         let subject = try Self.makeSubject()
         // Nothing names the newest audit record.
         let heads = try subject.repository.verifyAudit().heads.map { Names.object(.audit, $0) }
-        for name in try subject.tampering.names() where !name.path.hasPrefix("snapshots/") && !heads.contains(name) {
+        for name in try subject.tampering.names() where !heads.contains(name) {
             try subject.tampering.with(name, nil) {
                 let found = try isFound(subject, Self.structure, "\(name)")
                 #expect(found, "\(name) is missing")

@@ -121,12 +121,19 @@ import Testing
         let subject = try Self.makeSubject()
         let second = try Engine.backUp(subject.data, to: subject.repository, at: 2)
         let name = Names.object(.snapshot, subject.snapshot.id)
+        let details: BSONDocument = ["snapshot": .string(subject.snapshot.id.hex)]
+        try subject.repository.appendAudit(operation: "backup full", program: "test", details: details)
         try subject.tampering.replace(name, [1, 2, 3])
         #expect(throws: CairnError.self) { try subject.repository.snapshots() }
         let report = try Repair.run(subject.repository, options: CheckOptions(workers: 1))
         #expect(report.removed == [name])
         #expect(report.after.isSound && report.after.soundSnapshots == [second.id])
         #expect(try subject.repository.snapshots().map(\.id) == [second.id])
+        // From now on the audit record of the repair tells where it went.
+        #expect(try !Check.run(subject.repository, options: CheckOptions(workers: 1)).isSound)
+        let removed: BSONDocument = ["removed": .array(report.removed.map { .string($0.path) })]
+        try subject.repository.appendAudit(operation: "repair", program: "test", details: removed)
+        #expect(try Check.run(subject.repository, options: CheckOptions(workers: 1)).isSound)
     }
 
     @Test func nothingChangesWhenCopiesCannotBeMade() throws {

@@ -31,8 +31,9 @@ public enum Check {
         let unreadableSnapshots: [RandomID]
     }
 
+    /// - Parameter putAside: snapshots that a repair has just taken out of service, before any audit record says so.
     static func examine(
-        _ repository: Repository, options: CheckOptions, monitor: CheckMonitor
+        _ repository: Repository, options: CheckOptions, monitor: CheckMonitor, putAside: [RandomID] = []
     ) throws -> Examination {
         let findings = Findings()
         var report = CheckReport()
@@ -44,7 +45,7 @@ public enum Check {
         try walk.walk(snapshots)
         let damaged = try readPacks(repository, options, inventory, walk, findings, monitor, &report)
         try walk.attribute()
-        try checkSmallObjects(repository, snapshots, findings)
+        try checkSmallObjects(repository, snapshots + putAside, findings)
         try listUnknown(repository, &report)
 
         report.damage = findings.damage
@@ -75,6 +76,7 @@ public enum Check {
         let (found, sums) = try verifier.verify(chosen, workers: options.workers)
         var damaged: Set<RandomID> = []
         for finding in found {
+            if let id = RandomID(hex: finding.damage.object.suffix(32)) { damaged.insert(id) }
             guard let chunk = finding.chunk else {
                 findings.add(finding.damage)
                 continue
@@ -86,7 +88,6 @@ public enum Check {
             } else {
                 findings.add(finding.damage)
             }
-            if let id = RandomID(hex: finding.damage.object.suffix(32)) { damaged.insert(id) }
         }
         report.packsRead = sums.packs
         report.chunksRead = sums.chunks
@@ -132,8 +133,33 @@ public enum Check {
             guard case .failure(let error) = lease.content else { continue }
             findings.add(Damage(error, object: Names.text(.lease, lease.id)))
         }
-        for problem in try repository.verifyAudit().problems {
-            findings.add(Damage(problem, object: ObjectKind.audit.folder))
+        let audit = try repository.verifyAudit()
+        for problem in audit.problems { findings.add(Damage(problem, object: ObjectKind.audit.folder)) }
+        try findMissingSnapshots(audit.records, repository, snapshots, findings)
+    }
+
+    /// A snapshot is an object that nothing refers to, so only the audit records can tell that one is gone: those
+    /// of backups name what they committed, those of operations that take objects out of service name these under
+    /// `removed`.
+    private static func findMissingSnapshots(
+        _ records: [AuditRecord], _ repository: Repository, _ snapshots: [RandomID], _ findings: Findings
+    ) throws {
+        var removed: Set<String> = []
+        for record in records {
+            let names = try? record.details.optional("removed", as: [String].self, in: "")
+            removed.formUnion(names ?? [])
+        }
+        let present = Set(snapshots)
+        for record in records where record.operation.hasPrefix("backup") {
+            guard let text = try? record.details.optional("snapshot", as: String.self, in: ""),
+                let id = RandomID(hex: text), !present.contains(id)
+            else { continue }
+            let name = Names.object(.snapshot, id)
+            // A backup that ended after the listing is no loss.
+            guard !removed.contains(name.path), try repository.store.stat(name) == nil else { continue }
+            let message = "the snapshot is missing that a backup committed, says \(Names.text(.audit, record.id))"
+            let number = findings.add(Damage(object: name.path, message: message))
+            findings.attribute(Affected(snapshot: id, namespace: nil, documents: nil), to: number)
         }
     }
 

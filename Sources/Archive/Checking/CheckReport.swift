@@ -19,9 +19,10 @@ public struct CheckOptions: Sendable {
     /// Threads that read packs.
     public var workers: Int
 
-    /// - Precondition: `workers` is positive.
+    /// - Precondition: `workers` is positive, a percentage lies between 0 and 100.
     public init(data: Data = .none, workers: Int) {
         precondition(workers > 0)
+        if case .subset(let percent, _) = data { precondition((0...100).contains(percent)) }
         self.data = data
         self.workers = workers
     }

@@ -59,7 +59,9 @@ public enum Repair {
         try work.copyAside(to: copies, &report)
         try work.rebuild(&report)
         try work.takeOut(&report)
-        report.after = try Check.run(repository, options: options, monitor: monitor)
+        let left = try Check.examine(
+            repository, options: options, monitor: monitor, putAside: found.unreadableSnapshots)
+        report.after = left.report
         return report
     }
 }
