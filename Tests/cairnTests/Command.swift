@@ -22,6 +22,9 @@ struct Command {
         "CAIRN_KEY_FILE": "", "CAIRN_CONFIG": "", "CAIRN_SERVER_TIMEOUT": "", "CAIRN_READ_PREFERENCE": "",
         "CAIRN_BACKUP_LEVEL": "", "CAIRN_BACKUP_READERS": "", "CAIRN_BACKUP_WORKERS": "",
         "CAIRN_BACKUP_SCAN_ORDER": "", "CAIRN_RESTORE_WORKERS": "", "CAIRN_RESTORE_WRITE_CONCERN": "",
+        // A killed process leaves libmongoc's counters in shared memory; one that gets its number later would be
+        // told so on standard error before `main`, in the middle of what these tests read.
+        "MONGOC_DISABLE_SHM": "1",
     ]
 
     /// Runs `cairn` with its standard input empty.
@@ -35,10 +38,12 @@ struct Command {
     }
 
     /// Starts `cairn` and leaves it running; what it writes to standard error goes to `errorPath`.
-    static func start(_ arguments: [String], environment: [String: String], errorPath: String) throws -> ChildProcess {
-        try ChildProcess(
-            path, arguments, environment: neutral.merging(environment) { _, given in given }, outputPath: "/dev/null",
-            errorPath: errorPath)
+    static func start(
+        _ arguments: [String], environment: [String: String], errorPath: String, keepsCounters: Bool = false
+    ) throws -> ChildProcess {
+        var all = neutral.merging(environment) { _, given in given }
+        if keepsCounters { all["MONGOC_DISABLE_SHM"] = nil }
+        return try ChildProcess(path, arguments, environment: all, outputPath: "/dev/null", errorPath: errorPath)
     }
 
     /// Runs a shell script in which `$CAIRN` is the binary.

@@ -106,19 +106,19 @@ struct KillTests {
         var generator = SeededGenerator(seed: 28)
         try load("full", &generator)
         let script = """
-            small="$CAIRN_REPOSITORY.small"; mkdir "$small"
+            small="$CAIRN_REPOSITORY.small"; said="$CAIRN_REPOSITORY.out"; mkdir "$small"
             in_small_disk() {
                 mount -t tmpfs -o size=$((20 << 20)) tmpfs "$small" && cp -a "$CAIRN_REPOSITORY/." "$small/" || exit 99
-                CAIRN_REPOSITORY="$small" "$CAIRN" backup --ns-include 'full.*' --quiet --json > "$CAIRN_REPOSITORY.out" 2>&1
+                CAIRN_REPOSITORY="$small" "$CAIRN" backup --ns-include 'full.*' --quiet --json > "$said" 2>&1
                 code=$?; cp -a "$small/." "$CAIRN_REPOSITORY/"; exit $code
             }
-            export -f in_small_disk; export small
+            export -f in_small_disk; export small said
             unshare -rm bash -c in_small_disk; code=$?
-            if [ $code = 99 ] || ! [ -e "$CAIRN_REPOSITORY.out" ]; then
-                (ulimit -f 8192; exec "$CAIRN" backup --ns-include 'full.*' --quiet --json 2>&1) > "$CAIRN_REPOSITORY.out"
+            if [ $code = 99 ] || ! [ -e "$said" ]; then
+                (ulimit -f 8192; exec "$CAIRN" backup --ns-include 'full.*' --quiet --json 2>&1) > "$said"
                 code=$?
             fi
-            cat "$CAIRN_REPOSITORY.out"; exit $code
+            cat "$said"; exit $code
             """
         let outcome = try Command.shell(script, environment: environment)
         #expect(outcome.exitCode == 1, "\(outcome.text) \(outcome.errorText)")
