@@ -7,7 +7,17 @@ import Synchronization
 public struct BenchReader: Sendable {
     private let uri: String
     private let threads: Int
-    private let folder: String?
+    private let destination: Destination
+
+    /// What becomes of the documents.
+    public enum Destination: Sendable {
+        /// Nothing: they are counted.
+        case nowhere
+        /// Files in mongodump's layout below a folder.
+        case folder(String)
+        /// Standard output, batch by batch, collections mixed: what a program behind a pipe has to read.
+        case standardOutput
+    }
 
     /// What was read, and how long it took.
     public typealias Total = BenchLoader.Total
@@ -15,11 +25,11 @@ public struct BenchReader: Sendable {
     /// Documents of a batch; of the benchmark's data about 2 MB.
     private static let batchSize = 5_000
 
-    /// A reader over `threads` connections that writes below `folder` when that is not nil.
-    public init(uri: String, threads: Int, folder: String?) {
+    /// A reader over `threads` connections that brings what it reads to `destination`.
+    public init(uri: String, threads: Int, destination: Destination) {
         self.uri = uri
         self.threads = max(threads, 1)
-        self.folder = folder
+        self.destination = destination
     }
 
     /// Reads all collections but views and those of the server's own databases, the largest first.
@@ -79,9 +89,17 @@ public struct BenchReader: Sendable {
         return found.sorted { $0.bytes > $1.bytes }
     }
 
+    private func open(_ namespace: Namespace) throws -> DocumentFile? {
+        switch destination {
+        case .nowhere: nil
+        case .folder(let folder): try DocumentFile(folder: folder, db: namespace.db, collection: namespace.collection)
+        case .standardOutput: .standardOutput
+        }
+    }
+
     private func read(_ namespace: Namespace, _ client: WireClient) throws -> Total {
         var total = Total()
-        let file = try folder.map { try DocumentFile(folder: $0, db: namespace.db, collection: namespace.collection) }
+        let file = try open(namespace)
         let find: BSONDocument = [
             "find": .string(namespace.collection), "hint": ["$natural": 1], "batchSize": BSONValue(Self.batchSize),
         ]

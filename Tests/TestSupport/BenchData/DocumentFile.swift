@@ -1,10 +1,21 @@
 import Bytes
 import Glibc
+import Synchronization
 
 /// A file of whole documents in mongodump's layout: `folder/<database>/<collection>.bson`.
-public final class DocumentFile {
+public final class DocumentFile: Sendable {
     private let path: String
     private let descriptor: Int32
+    /// Batches of several threads stay whole.
+    private let lock = Mutex(())
+
+    /// Standard output.
+    public static let standardOutput = DocumentFile(path: "standard output", descriptor: 1)
+
+    private init(path: String, descriptor: Int32) {
+        self.path = path
+        self.descriptor = descriptor
+    }
 
     /// Creates the folders and an empty file.
     ///
@@ -24,11 +35,15 @@ public final class DocumentFile {
     ///
     /// - Throws: `.io` when not all of it can be written.
     public func append(_ documents: RawSpan) throws {
+        try unsafe documents.withUnsafeBytes { bytes in
+            try lock.withLock { _ in try unsafe writeAll(bytes) }
+        }
+    }
+
+    private func writeAll(_ bytes: UnsafeRawBufferPointer) throws {
         var offset = 0
-        while offset < documents.byteCount {
-            let written = unsafe documents.extracting(offset...).withUnsafeBytes {
-                unsafe write(descriptor, $0.baseAddress, $0.count)
-            }
+        while offset < bytes.count {
+            let written = unsafe write(descriptor, bytes.baseAddress! + offset, bytes.count - offset)
             guard written > 0 else { throw CairnError(.io, "cannot write \(path): errno \(errno)") }
             offset += written
         }
