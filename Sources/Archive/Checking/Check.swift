@@ -140,7 +140,7 @@ public enum Check {
 
     /// A snapshot is an object that nothing refers to, so only the audit records can tell that one is gone: those
     /// of backups name what they committed, those of operations that take objects out of service name these under
-    /// `removed`.
+    /// `removed`. format-spec.md §9.6 [H-4].
     private static func findMissingSnapshots(
         _ records: [AuditRecord], _ repository: Repository, _ snapshots: [RandomID], _ findings: Findings
     ) throws {

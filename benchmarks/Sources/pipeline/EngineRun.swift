@@ -49,8 +49,8 @@ struct EngineRun {
             let perDocument = Double(measured.allocations) / Double(corpus.documents)
             let perChunk = Double(measured.allocations) / Double(chunks)
             print(
-                "    allocations, \(name) backup: \(measured.allocations), \(column(perDocument, 0, digits: 2)) a document, "
-                    + "\(column(perChunk, 0, digits: 1)) a chunk")
+                "    allocations, \(name) backup: \(measured.allocations), "
+                    + "\(column(perDocument, 0, digits: 2)) a document, \(column(perChunk, 0, digits: 1)) a chunk")
         }
     }
 
