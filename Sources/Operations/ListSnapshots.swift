@@ -26,15 +26,8 @@ public struct ListSnapshots: Sendable {
     public func run() throws -> Report {
         let repository = try access.open()
         var report = Report(snapshots: [], damaged: [])
-        for id in try repository.snapshotIDs() {
-            do {
-                report.snapshots.append(try repository.snapshot(id))
-            } catch let error as CairnError where error.code == .corrupt {
-                report.damaged.append(error)
-            }
-        }
+        report.snapshots = try repository.snapshots { _, error in report.damaged.append(error) }
         report.snapshots.removeAll { snapshot in !tags.allSatisfy(snapshot.tags.contains) }
-        report.snapshots.sort { ($0.at, $0.started, $0.id) < ($1.at, $1.started, $1.id) }
         if let newest { report.snapshots.removeFirst(max(0, report.snapshots.count - newest)) }
         return report
     }

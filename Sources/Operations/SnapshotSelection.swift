@@ -4,10 +4,19 @@ internal import Bytes
 extension Repository {
     /// The snapshot that a user means: `latest`, a whole id, or the start of one.
     ///
-    /// - Throws: `.notFound` when there is none, `.usage` when the start fits several or is no hexadecimal number.
+    /// - Throws: `.notFound` when there is none, `.usage` when the start fits several or is no hexadecimal number;
+    ///   `.corrupt` for `latest` when a snapshot cannot be read, for it might be the latest: an older one in its place
+    ///   would be a silent loss.
     public func selectSnapshot(_ text: String) throws -> Snapshot {
         guard text == "latest" else { return try snapshot(try resolveSnapshot(prefix: text)) }
-        guard let latest = try snapshots().last else {
+        var damaged: (RandomID, CairnError)?
+        let readable = try snapshots { id, error in damaged = damaged ?? (id, error) }
+        if let (id, error) = damaged {
+            throw CairnError(
+                .corrupt, "it may be the latest snapshot and cannot be read: name another one by its id",
+                object: "snapshots/\(id.hex)", underlying: error)
+        }
+        guard let latest = readable.last else {
             throw CairnError(.notFound, "the repository holds no snapshot yet: `cairn backup` takes one")
         }
         return latest

@@ -89,6 +89,9 @@ import Testing
         #expect(outcome.exitCode == 13)
         #expect(try outcome.objects().map { $0["id"] as? String } == [second.id.hex])
         #expect(try outcome.error()["object"] as? String == "snapshots/" + first.id.hex)
+        let latest = try sample.cairn("cat", "shop.orders")
+        #expect(latest.exitCode == 13 && latest.errorText.contains("by its id"), "\(latest.errorText)")
+        #expect(try sample.cairn("cat", "shop.orders", "--snapshot", second.id.hex).exitCode == 0)
     }
 
     @Test func aDamagedChunkIs13AndNamesThePack() throws {

@@ -78,7 +78,7 @@ struct Pace {
     private(set) var bytesStoredPerSecond = 0.0
     /// Seconds since the phase was first seen.
     private(set) var seconds = 0.0
-    /// Seconds to go by the phase's average rate; nil while the totals or the rate are unknown.
+    /// Seconds to go if the rest of the phase takes as long, share by share, as what is done; nil while that is unknown.
     private(set) var secondsLeft: Double?
 
     /// How much of the old rate is forgotten each second; two or three seconds of memory calm the figures down.
@@ -101,9 +101,9 @@ struct Pace {
         }
         last = (now, reading.bytesIn, reading.bytesStored)
         seconds = now - (begin ?? now)
-        let average = seconds > 0 ? Double(reading.bytesIn) / seconds : 0
-        let left = Double(reading.totalBytes - reading.bytesIn)
-        secondsLeft = average > 0 && reading.totalBytes > 0 ? max(0, left / average) : nil
+        secondsLeft = ProgressText.share(of: reading).flatMap { share in
+            share > 0 && seconds > 0 ? seconds * (1 - share) / share : nil
+        }
     }
 }
 
@@ -119,7 +119,8 @@ enum ProgressText {
             text += " [" + String(repeating: "#", count: filled) + String(repeating: "-", count: barWidth - filled)
             text += "] \(Int(share * 100)) %"
         }
-        return text + "  " + figures(reading, pace: pace)
+        let figures = figures(reading, pace: pace)
+        return figures.isEmpty ? text : text + "  " + figures
     }
 
     /// One line for a log.
@@ -151,20 +152,23 @@ enum ProgressText {
         ])
     }
 
+    /// Only what the phase has: a phase that stores nothing shows no rate of storing.
     private static func figures(_ reading: JobProgress.Reading, pace: Pace) -> String {
         var parts: [String] = []
         if !reading.collection.isEmpty { parts.append(Table.printable(reading.collection)) }
-        parts.append("\(Units.count(reading.documents)) documents")
-        parts.append("\(Units.rate(pace.bytesInPerSecond)) in")
-        parts.append("\(Units.rate(pace.bytesStoredPerSecond)) out")
-        if reading.bytesIn > 0 { parts.append("ratio \(Units.share(reading.bytesStored, of: reading.bytesIn))") }
+        if reading.documents > 0 { parts.append("\(Units.count(reading.documents)) documents") }
+        if reading.bytesIn > 0 { parts.append("\(Units.rate(pace.bytesInPerSecond)) in") }
+        if reading.bytesStored > 0 {
+            parts.append("\(Units.rate(pace.bytesStoredPerSecond)) out")
+            parts.append("ratio \(Units.share(reading.bytesStored, of: reading.bytesIn))")
+        }
         if let left = pace.secondsLeft { parts.append("ETA \(Units.duration(left))") }
         return parts.joined(separator: "  ")
     }
 
     /// How much of the phase is done, 0 to 1. By bytes when known, else by documents, else by collections; the totals
     /// are estimates, so 1 is not passed.
-    private static func share(of reading: JobProgress.Reading) -> Double? {
+    static func share(of reading: JobProgress.Reading) -> Double? {
         let pairs = [
             (reading.bytesIn, reading.totalBytes), (reading.documents, reading.totalDocuments),
             (reading.collections, reading.totalCollections),
