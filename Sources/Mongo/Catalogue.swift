@@ -103,12 +103,17 @@ public enum Catalogue {
         }
     }
 
-    /// Count and raw bytes of the collection that holds the documents, by `collStats`.
+    /// Count and raw bytes of the collection that holds the documents, from the server's metadata.
+    ///
+    /// `dataSize` with `estimate` answers without touching the collection's files; `collStats` opens them, which takes
+    /// 20 s for 10,000 collections, and `dbStats` is not in the role `backup`.
     public static func estimate(of info: CollectionInfo, _ client: MongoClient) throws -> CollectionInfo.Estimate {
+        let namespace = info.dataNamespace.description
         let reply = try client.read(
-            ["collStats": .string(info.dataCollection)], db: info.db, namespace: info.dataNamespace.description)
-        return try reply.withView { stats in
-            CollectionInfo.Estimate(documents: try stats.integer("count") ?? 0, bytes: try stats.integer("size") ?? 0)
+            ["dataSize": .string(namespace), "estimate": true], db: info.db, namespace: namespace)
+        return try reply.withView { size in
+            CollectionInfo.Estimate(
+                documents: try size.integer("numObjects") ?? 0, bytes: try size.integer("size") ?? 0)
         }
     }
 }

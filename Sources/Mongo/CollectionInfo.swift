@@ -23,7 +23,7 @@ public struct CollectionInfo: Sendable, Hashable {
     public var options: BSONDocument
     /// `listIndexes`, verbatim, in the server's order; empty for a view.
     public var indexes: [BSONDocument]
-    /// Estimated document count and raw bytes from `collStats`; nil when they were not asked (small databases). Never
+    /// Estimated document count and raw bytes from `dataSize`; nil when they were not asked (small databases). Never
     /// decides what is read.
     public var estimate: Estimate?
 

@@ -89,7 +89,8 @@ public struct RangePlanner {
         let node = order == .natural ? client.pool.identity.withLock { $0 } : nil
         return (0...cuts.count).map { index in
             ScanRange(
-                namespace: info.dataNamespace, uuid: info.uuid, order: order, readsAtClusterTime: snapshots, isCapped: info.isCapped,
+                namespace: info.dataNamespace, uuid: info.uuid, order: order, readsAtClusterTime: snapshots,
+                isCapped: info.isCapped,
                 index: index, start: index > 0 ? cuts[index - 1] : nil, end: index < cuts.count ? cuts[index] : nil,
                 averageBytes: average,
                 node: node)
