@@ -26,6 +26,6 @@ let package = Package(
                 .product(name: "Bytes", package: "cairn"),
                 .product(name: "TestSupport", package: "cairn"),
             ],
-            swiftSettings: house)
+            swiftSettings: house),
     ]
 )

@@ -26,8 +26,9 @@ public struct ScanRange: Sendable, Hashable {
 
     /// The collection that holds the documents (`system.buckets.X` for a time series).
     public let namespace: Namespace
-    /// The collection's UUID, by which it is read: a name that was dropped or renamed since the plan was made would read as an empty
-    /// collection, silently, while a UUID that is gone is an error. Nil only where the server gave none.
+    /// The collection's UUID, by which it is read: a name that was dropped or renamed since the plan was made would
+    /// read as an empty collection, silently, while a UUID that is gone is an error. Nil only where the server gave
+    /// none.
     public let uuid: [UInt8]?
     /// How it is read.
     public let order: ScanOrder

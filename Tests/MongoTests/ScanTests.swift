@@ -41,7 +41,8 @@ struct ScanTests {
         #expect(plan.ranges.count >= 8 && plan.ranges.count <= 20, "\(plan.ranges.count) ranges")
         let scanned = try TestServer.scan(plan, client, at: time)
         let largest = scanned.map(\.count).max() ?? 0
-        // In `_id` order only the storage engine's random cursor tells where documents are, and it is not even on new data.
+        // In `_id` order only the storage engine's random cursor tells where documents are, and it is not even on new
+        // data.
         #expect(largest < (order == .natural ? 3_000 : 8_000), "one range has \(largest) documents")
         let ids = scanned.joined().map { $0["_id"] }
         #expect(ids.count == 12_000)

@@ -2,7 +2,8 @@ import BSON
 import Bytes
 import TestSupport
 
-/// What servers hold beside the sample data: leftovers of older drivers, rare options, documents that no driver of today writes.
+/// What servers hold beside the sample data: leftovers of older drivers, rare options, documents that no driver of
+/// today writes.
 enum AwkwardData {
     /// 2001: long expired.
     static let past: Int64 = 1_000_000_000_000
@@ -14,7 +15,8 @@ enum AwkwardData {
         try loadCollections(client, db)
         try loadIndexes(client, db)
         try loadDocuments(client, db)
-        try client.run(["create": "only a view's base is missing", "viewOn": "nowhere", "pipeline": []], db: db + "views")
+        try client.run(
+            ["create": "only a view's base is missing", "viewOn": "nowhere", "pipeline": []], db: db + "views")
     }
 
     private static func create(
@@ -86,9 +88,15 @@ enum AwkwardData {
         ]
         try client.run(["createIndexes": "indexed", "indexes": .array(indexes.map { .document($0) })], db: db)
         try client.run(
-            ["createIndexes": "collated", "indexes": [["key": ["n": 1], "name": "n"], [
-                "key": ["n": 1], "name": "n simple", "collation": ["locale": "simple"],
-            ]]], db: db)
+            [
+                "createIndexes": "collated",
+                "indexes": [
+                    ["key": ["n": 1], "name": "n"],
+                    [
+                        "key": ["n": 1], "name": "n simple", "collation": ["locale": "simple"],
+                    ],
+                ],
+            ], db: db)
         try create(client, db, "will be unique", [:], [["_id": 1, "k": 1], ["_id": 2, "k": 1]])
         try client.run(["createIndexes": "will be unique", "indexes": [["key": ["k": 1], "name": "k"]]], db: db)
         try client.run(["collMod": "will be unique", "index": ["name": "k", "prepareUnique": true]], db: db)

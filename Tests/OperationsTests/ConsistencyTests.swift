@@ -89,7 +89,8 @@ struct ConsistencyTests {
         }
     }
 
-    /// A collection is born with 50 documents in one transaction, is renamed, and dropped: a snapshot that has it has all 50.
+    /// A collection is born with 50 documents in one transaction, is renamed, and dropped: a snapshot that has it has
+    /// all 50.
     private func define(_ client: WireClient, _ db: String, _ session: BSONValue, _ round: Int) throws {
         let name = "born \(round)"
         let documents: [BSONValue] = (0..<50).map { ["_id": BSONValue($0), "in": .string(name)] }
@@ -103,7 +104,10 @@ struct ConsistencyTests {
                 "commitTransaction": 1, "lsid": session, "txnNumber": .int64(Int64(round)), "autocommit": false,
             ], db: "admin")
         try client.run(
-            ["renameCollection": .string("\(db).wanderer\(round % 2)"), "to": .string("\(db).wanderer\((round + 1) % 2)")],
+            [
+                "renameCollection": .string("\(db).wanderer\(round % 2)"),
+                "to": .string("\(db).wanderer\((round + 1) % 2)"),
+            ],
             db: "admin")
         if round >= 5 { try client.run(["drop": .string("born \(round - 5)")], db: db) }
         // A burst, then a pause that a small backup fits into.
@@ -136,7 +140,8 @@ struct ConsistencyTests {
             let names = report.namespaces.map(\.target)
             #expect(names.filter { $0.hasPrefix("\(db).wanderer") }.count == 1, "\(names)")
             for namespace in report.namespaces {
-                let expected = namespace.target.contains(".born") ? 50 : namespace.target.contains(".large") ? 3_000 : 200
+                let expected =
+                    namespace.target.contains(".born") ? 50 : namespace.target.contains(".large") ? 3_000 : 200
                 #expect(namespace.documents == expected, "\(namespace)")
             }
         }

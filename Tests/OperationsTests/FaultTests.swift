@@ -34,9 +34,11 @@ struct FaultTests {
         try client.run(["configureFailPoint": .string(name), "mode": mode, "data": data], db: "admin")
     }
 
-    /// Backs up `db`. As soon as the first collection is being read, the server stops there, `disturb` runs, and the server goes on.
+    /// Backs up `db`. As soon as the first collection is being read, the server stops there, `disturb` runs, and the
+    /// server goes on.
     ///
-    /// - Parameter rangeBytes: small ranges move the moment from the scan to its planning, which samples the collection.
+    /// - Parameter rangeBytes: small ranges move the moment from the scan to its planning, which samples the
+    ///   collection.
     private func backup(
         _ rig: Rig, _ db: String, order: FullBackup.ScanOrder = .natural, cancellation: Cancellation = Cancellation(),
         rangeBytes: Int = RangePlanner.targetBytes, _ disturb: @escaping @Sendable (WireClient) throws -> Void
@@ -135,7 +137,10 @@ struct FaultTests {
             // History goes when newer checkpoints and writes push it out.
             for number in 0..<40 {
                 try client.run(
-                    ["update": "second", "updates": [["q": [:], "u": ["$set": ["n": BSONValue(number)]], "multi": true]]],
+                    [
+                        "update": "second",
+                        "updates": [["q": [:], "u": ["$set": ["n": BSONValue(number)]], "multi": true]],
+                    ],
                     db: db)
                 usleep(100_000)
             }

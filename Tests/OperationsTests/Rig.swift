@@ -32,10 +32,12 @@ final class Rig: Sendable {
 
     /// The name of a database that no other test uses.
     static func database() -> String {
-        "ops" + String(databases.withLock { number in
-            number += 1
-            return number
-        })
+        "ops"
+            + String(
+                databases.withLock { number in
+                    number += 1
+                    return number
+                })
     }
 
     /// Backs the databases up that `include` names.

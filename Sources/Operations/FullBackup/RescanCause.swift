@@ -40,7 +40,8 @@ enum RescanCause: Hashable {
         switch self {
         case .outlasted: return "the scan's read time left the server's snapshot history after \(seconds) s; \(outcome)"
         case .definitionsChanged:
-            return "\(error.object ?? "a collection") was dropped, renamed or made again after \(seconds) s of the scan; "
+            return
+                "\(error.object ?? "a collection") was dropped, renamed or made again after \(seconds) s of the scan; "
                 + outcome
         case .nodeChanged:
             return "the node that is read was restarted or rolled back after \(seconds) s of the scan; \(outcome)"
@@ -52,15 +53,20 @@ enum RescanCause: Hashable {
         let reason =
             switch self {
             case .outlasted:
-                "in \(scans) scans the read time left the server's snapshot history before everything was read. Raise the server "
-                    + "parameter minSnapshotHistoryWindowInSeconds above the time that a scan takes, give the backup more "
+                "in \(scans) scans the read time left the server's snapshot history before everything was read. "
+                    + "Raise the server "
+                    + "parameter minSnapshotHistoryWindowInSeconds above the time that a scan takes, give the backup "
+                    + "more "
                     + "readers, or leave namespaces out (--ns-exclude)"
             case .nodeChanged:
-                "the node that is read was restarted or rolled back during each of \(scans) scans. Run the backup again when it stays "
+                "the node that is read was restarted or rolled back during each of \(scans) scans. Run the backup "
+                    + "again when it stays "
                     + "up, or read another member (--read-preference)"
             case .definitionsChanged:
-                "in each of \(scans) scans some collection was dropped, renamed or made again before it was read, this one last. "
-                    + "Run the backup again when the deployment is less busy with that, or leave such namespaces out (--ns-exclude)"
+                "in each of \(scans) scans some collection was dropped, renamed or made again before it was read, "
+                    + "this one last. "
+                    + "Run the backup again when the deployment is less busy with that, or leave such namespaces out "
+                    + "(--ns-exclude)"
             }
         return CairnError(
             error.code, reason + ". What was read is stored and will not be stored again", object: error.object,
