@@ -55,7 +55,9 @@ public struct FullBackup: Sendable {
         do {
             var draft = SnapshotDraft(repository: repository, deployment: deployment, parent: parent, options: options)
             draft.warn(aboutMissing: index.missing)
-            for id in unreadable { draft.warn("the snapshot \(id.hex) cannot be read: run `cairn check`") }
+            for id in unreadable {
+                draft.warn("the snapshot \(id.hex) cannot be read: run `cairn check`", needsPerson: true)
+            }
             let plans = try parent.map { try ParentPlans($0, repository, index.chunks, deployment) } ?? .none
             let scan = try scanUntilExact(deployment, writer, readers: readers, plans, &draft)
             progress.begin(phase: "commit")
@@ -63,12 +65,21 @@ public struct FullBackup: Sendable {
             try cancellation.check()
             try lease.requireHeld()
             let committed = try writer.commit(snapshot)
-            try repository.appendAudit(
-                operation: "backup full", program: Program.name, details: ["snapshot": .string(committed.id.hex)])
+            FullBackup.record(committed, in: repository, &draft)
             return draft.report(committed, seconds: ContinuousClock.now - started)
         } catch {
             writer.abort(error as? CairnError ?? CairnError(.cancelled, "the backup failed", underlying: error))
             throw error
+        }
+    }
+
+    /// The snapshot counts from its commit on: an audit record that cannot be written must not report it as failed.
+    private static func record(_ snapshot: Snapshot, in repository: Repository, _ draft: inout SnapshotDraft) {
+        do {
+            try repository.appendAudit(
+                operation: "backup full", program: Program.name, details: ["snapshot": .string(snapshot.id.hex)])
+        } catch {
+            draft.warn("the snapshot is saved, but its audit record could not be written: \(error)", needsPerson: true)
         }
     }
 

@@ -31,32 +31,35 @@ struct SnapshotDraft {
         exact = catalogue.time != nil
     }
 
-    mutating func warn(_ warning: String) { warnings.append(warning) }
+    /// Notes what a person should read.
+    ///
+    /// - Parameter needsPerson: makes the exit code 3.
+    mutating func warn(_ warning: String, needsPerson: Bool = false) {
+        warnings.append(warning)
+        if needsPerson { self.needsPerson = true }
+    }
 
     mutating func warn(aboutMissing packs: [RandomID]) {
         guard !packs.isEmpty else { return }
-        needsPerson = true
         warn(
             "\(packs.count) packs of the repository are missing or damaged (\(packs[0].hex) is one): what of them "
-                + "this backup meets is stored "
-                + "again, but earlier snapshots are incomplete until then. Run `cairn check`")
+                + "this backup meets is stored again, but earlier snapshots are incomplete until then. Run `cairn check`",
+            needsPerson: true)
     }
 
     mutating func warn(about scans: [CollectionScan], in catalogue: ExactCatalogue) {
         if catalogue.time == nil {
             warn(
                 "the source is a standalone server: it has no cluster time, so collections were read one after the "
-                    + "other while they could "
-                    + "change, and the snapshot is not exact at one point in time")
+                    + "other while they could change, and the snapshot is not exact at one point in time")
         }
         let changed = scans.filter(\.hasChanged).map(\.info.namespace.description)
         guard !changed.isEmpty else { return }
         exact = false
-        needsPerson = true
         warn(
             "this server version cannot read capped collections at a past time, and these were written to while they "
-                + "were read, so they "
-                + "may be newer than the snapshot's time: \(changed.joined(separator: ", "))")
+                + "were read, so they may be newer than the snapshot's time: \(changed.joined(separator: ", "))",
+            needsPerson: true)
     }
 
     /// Stores the catalogue and describes the snapshot.

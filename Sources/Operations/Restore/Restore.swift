@@ -47,13 +47,22 @@ public struct Restore: Sendable {
         }
         try restore(plan, reader, target, &report)
         report.seconds = (ContinuousClock.now - started) / .seconds(1)
-        try repository.appendAudit(
-            operation: "restore", program: Program.name,
-            details: [
-                "snapshot": .string(snapshot.id.hex), "target": .string(target.redactedURI),
-                "complete": .bool(report.failures.isEmpty && report.lost.isEmpty),
-            ])
+        record(repository, target, &report)
         return report
+    }
+
+    /// A repository that cannot be written to (a copy on read-only media) can be restored from all the same.
+    private func record(_ repository: Repository, _ target: MongoDeployment, _ report: inout RestoreReport) {
+        do {
+            try repository.appendAudit(
+                operation: "restore", program: Program.name,
+                details: [
+                    "snapshot": .string(report.snapshot.hex), "target": .string(target.redactedURI),
+                    "complete": .bool(report.failures.isEmpty && report.lost.isEmpty),
+                ])
+        } catch {
+            report.warnings.append("the audit record of this restore could not be written: \(error)")
+        }
     }
 
     private func connect() throws -> MongoDeployment {
