@@ -101,7 +101,15 @@ public struct CatalogueRestorer {
         command.append("delete", .string(namespace.collection))
         command.append("deletes", [["q": [:], "limit": 0]])
         command.append("writeConcern", ifPresent: writeConcern.map(BSONValue.document))
-        _ = try client.run(command.finish(), db: namespace.db, namespace: namespace.description)
+        do {
+            _ = try client.run(command.finish(), db: namespace.db, namespace: namespace.description)
+        } catch let error as CairnError where error.code == .privilege {
+            throw CairnError(
+                .privilege,
+                "the server lets nobody drop this collection, and emptying it takes more than the role `restore`: "
+                    + "grant the user readWriteAnyDatabase too, or leave it out (--ns-exclude '*.system.js').",
+                object: namespace.description, underlying: error.underlying)
+        }
     }
 }
 
@@ -129,8 +137,8 @@ extension CatalogueRestorer {
         return order
     }
 
-    /// Builds indexes in one command, which reads the collection once for all of them. When that fails for one of
-    /// them, each is tried alone, so that only what cannot be built is missing.
+    /// Builds indexes in one command, which reads the collection once for all of them. When that fails for one of them,
+    /// each is tried alone, so that only what cannot be built is missing.
     ///
     /// - Parameters:
     ///   - specifications: verbatim, as `listIndexes` gave them.
@@ -187,16 +195,22 @@ extension CatalogueRestorer {
 
     /// Merges what was inserted into the temporary collections into the server's users and roles, then drops them.
     ///
-    /// - Parameter replacing: remove users and roles that are not among them. Otherwise equal names are replaced and
-    ///   others stay.
-    public func mergeUsersAndRoles(replacing: Bool) throws {
-        let command: BSONDocument = [
-            "_mergeAuthzCollections": 1, "tempUsersCollection": .string(Self.temporaryUsers.description),
-            "tempRolesCollection": .string(Self.temporaryRoles.description), "db": "", "drop": .bool(replacing),
-            "writeConcern": .document(writeConcern ?? ["w": "majority"]),
-        ]
-        _ = try client.run(command, db: "admin")
-        try drop(Self.temporaryUsers)
-        try drop(Self.temporaryRoles)
+    /// - Parameters:
+    ///   - users: the temporary collection of users was filled. Naming one that is not there would, when replacing,
+    ///     remove every user.
+    ///   - roles: the temporary collection of roles was filled.
+    ///   - replacing: remove users and roles that are not among them. Otherwise equal names are replaced and others
+    ///     stay.
+    public func mergeUsersAndRoles(users: Bool = true, roles: Bool = true, replacing: Bool) throws {
+        var command = DocumentBuilder()
+        command.append("_mergeAuthzCollections", 1)
+        if users { command.append("tempUsersCollection", .string(Self.temporaryUsers.description)) }
+        if roles { command.append("tempRolesCollection", .string(Self.temporaryRoles.description)) }
+        command.append("db", "")
+        command.append("drop", .bool(replacing))
+        command.append("writeConcern", .document(writeConcern ?? ["w": "majority"]))
+        _ = try client.run(command.finish(), db: "admin")
+        if users { try drop(Self.temporaryUsers) }
+        if roles { try drop(Self.temporaryRoles) }
     }
 }

@@ -48,7 +48,7 @@ public struct RestoreReport: Sendable {
 
     /// How the comparison after the restore came out.
     public enum Verification: String, Sendable {
-        /// Nothing was compared (dry run).
+        /// Nothing was compared: a dry run, or the user may not read the target, which a warning says.
         case none
         /// Counts and catalogue agree.
         case counts

@@ -230,4 +230,35 @@ struct FaultTests {
         try rig.backup(["\(db).*"])
         try prove(rig, db)
     }
+
+    /// An index that the target cannot build is a failure by name, and everything else is there.
+    @Test func anIndexThatCannotBeBuiltIsNamed() throws {
+        let rig = try Rig(target: server().plainURI)
+        let db = Rig.database()
+        let (source, target) = (try rig.sourceClient(), try rig.targetClient())
+        try source.fill(db, "c", 0..<10)
+        let indexes: BSONValue = [["key": ["name": 1], "name": "one"], ["key": ["visits": 1], "name": "two"]]
+        try source.run(["createIndexes": "c", "indexes": indexes], db: db)
+        try rig.backup(["\(db).*"])
+        // The attempt for both together, and that for the first alone.
+        let fail: BSONValue = ["failCommands": ["createIndexes"], "errorCode": 67, "appName": "cairn"]
+        try failPoint(target, "failCommand", ["times": 2], fail)
+        let report = try rig.restore()
+        #expect(report.failures.contains { $0.namespace == "\(db).c" && $0.subject == "index one" })
+        #expect(!report.failures.contains { $0.subject == "index two" })
+        #expect(report.verification == .failed && report.indexes == 1 && report.documents == 10)
+    }
+
+    /// The primary goes while documents are inserted: batches are repeated, and nothing is there twice.
+    @Test func theConnectionToTheTargetBreaks() throws {
+        let rig = try Rig(target: server().plainURI)
+        let db = Rig.database()
+        try rig.sourceClient().fill(db, "c", 0..<3_000)
+        try rig.backup(["\(db).*"], rangeBytes: 300_000)
+        let fail: BSONValue = ["failCommands": ["insert"], "closeConnection": true, "appName": "cairn"]
+        try failPoint(rig.targetClient(), "failCommand", ["times": 3], fail)
+        let report = try rig.restore { $0.verify = true }
+        #expect(report.failures.isEmpty && report.verification == .documents && report.documents == 3_000)
+        #expect(try rig.differences([db]).isEmpty)
+    }
 }

@@ -19,13 +19,13 @@ final class Rig: Sendable {
     let access: RepositoryAccess
     let folder: TemporaryDirectory
 
-    /// A fresh repository; the shared servers unless others are named.
-    init(source: String? = nil, target: String? = nil) throws {
+    /// A fresh repository unless one is given; the shared servers unless others are named.
+    init(source: String? = nil, target: String? = nil, access: RepositoryAccess? = nil) throws {
         self.source = try source ?? ThrowawayServer.shared("source").uri
         self.target = try target ?? ThrowawayServer.shared("target").uri
         folder = try TemporaryDirectory("cairn-operations")
-        access = RepositoryAccess(location: folder.appending("repository"), key: .keyFile(.random(32)))
-        _ = try Init(access: access, keyLabel: "test").run()
+        self.access = access ?? RepositoryAccess(location: folder.appending("repository"), key: .keyFile(.random(32)))
+        if access == nil { _ = try Init(access: self.access, keyLabel: "test").run() }
     }
 
     private static let databases = Mutex(0)

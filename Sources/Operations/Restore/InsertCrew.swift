@@ -99,7 +99,7 @@ private struct InsertThread {
                 try insertInOrder(&cursor)
             case .damage(let error, let item):
                 try begin(item)
-                try lose("a leaf list", error)
+                try lose("a leaf list", documents: nil, error)
             }
         }
         try settle()
@@ -112,7 +112,7 @@ private struct InsertThread {
                 guard let leaf = try cursor.next() else { return }
                 try insert(leaf)
             } catch let error as CairnError where error.code == .corrupt {
-                try lose("a leaf list", error)
+                try lose("a leaf list", documents: nil, error)
             }
         }
     }
@@ -123,7 +123,7 @@ private struct InsertThread {
         do {
             try chunks.read(leaf.chunk, type: .documents, into: buffer)
         } catch let error as CairnError where error.code == .corrupt {
-            return try lose("\(leaf.documents) documents\(leaf.identityRange)", error)
+            return try lose("\(leaf.documents) documents\(leaf.identityRange)", documents: leaf.documents, error)
         }
         if let digest = crew.digest { try digest.add(chunk: buffer.bytes, to: &outcome.digest) }
         try inserter?.insert(documents: buffer.bytes)
@@ -131,7 +131,7 @@ private struct InsertThread {
     }
 
     /// A damaged chunk costs exactly its documents: salvaging goes on behind it, a plain restore stops.
-    private mutating func lose(_ what: String, _ error: CairnError) throws {
+    private mutating func lose(_ what: String, documents: Int?, _ error: CairnError) throws {
         let namespace = items[item].entry.namespace
         guard crew.options.salvage else {
             throw CairnError(
@@ -141,6 +141,7 @@ private struct InsertThread {
                     + "--salvage restores everything else", object: error.object, offset: error.offset,
                 underlying: error)
         }
+        outcome.lostDocuments = outcome.lostDocuments.flatMap { own in documents.map { own + $0 } }
         outcome.lost.append(RestoreReport.Failure(namespace: namespace, subject: what, reason: error.description))
     }
 

@@ -14,8 +14,13 @@ struct InsertOutcome: Sendable {
     var omittedFailures = 0
     /// What damage in the repository cost.
     var lost: [RestoreReport.Failure] = []
+    /// Documents behind `lost`; nil when a whole leaf list is gone, for nobody knows how many that were.
+    var lostDocuments: Int? = 0
     /// The namespace, for messages.
     let namespace: String
+
+    /// Documents whose fate is known; nil when damage hides it.
+    var accountedDocuments: Int? { lostDocuments.map { $0 + documents + failures.count + omittedFailures } }
 
     /// A sentence when not every refused document is listed.
     var omission: String? {
@@ -30,5 +35,6 @@ struct InsertOutcome: Sendable {
         failures += other.failures
         omittedFailures += other.omittedFailures
         lost += other.lost
+        lostDocuments = lostDocuments.flatMap { own in other.lostDocuments.map { own + $0 } }
     }
 }

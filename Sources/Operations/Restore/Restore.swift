@@ -5,11 +5,13 @@ internal import Mongo
 
 /// Puts the selected namespaces of a snapshot into a deployment.
 ///
-///     plan ── refuse conflicts ── drop, create ── documents ── indexes ── unique and TTL indexes ── fences ── compare
+///     plan ── refuse conflicts ── drop, create ── documents ── indexes ── compare documents
+///          ── unique and TTL indexes ── expiry ── compare catalogue ── users and roles
 ///
-/// Nothing is written before the whole plan was checked against the target. Indexes wait for the documents;
-/// validators and expiry wait for everything, so that the server neither refuses nor removes what is being restored.
-/// At the end counts and catalogue are always compared, with `verify` every document.
+/// Nothing is written before the whole plan was checked against the target. Indexes wait for the documents, and
+/// whatever lets the server remove documents (TTL indexes, expiry of time series and clustered collections) waits until
+/// those are compared: always by number, with `verify` one by one. The built-in role `restore` on the database admin is
+/// enough to restore; only with `readAnyDatabase` beside it can the target be compared, and its absence is said.
 public struct Restore: Sendable {
     /// What was asked for.
     public let options: Options
@@ -45,7 +47,13 @@ public struct Restore: Sendable {
             report.namespaces = plan.items.map { $0.planned(indexes: !options.noIndexes) }
             return report
         }
-        try restore(plan, reader, target, &report)
+        if options.verify { try requireReadable(target, plan) }
+        do {
+            try restore(plan, reader, target, &report)
+        } catch let error as CairnError where error.code == .interrupted {
+            throw CairnError(
+                .interrupted, "interrupted; the target is not complete. The same restore can be run again with --drop")
+        }
         report.seconds = (ContinuousClock.now - started) / .seconds(1)
         record(repository, target, &report)
         return report
@@ -71,6 +79,12 @@ public struct Restore: Sendable {
         return try MongoDeployment.connect(uri: options.target.uri, options: mongo)
     }
 
+    /// A user who may only write would find out at the end, hours later.
+    private func requireReadable(_ target: MongoDeployment, _ plan: RestorePlan) throws {
+        guard let first = plan.items.first(where: { !$0.isUsersOrRoles && $0.info.hasDocuments }) else { return }
+        _ = try target.checkOut().document(id: 0, in: first.target)
+    }
+
     private func restore(
         _ plan: RestorePlan, _ reader: SnapshotReader, _ target: MongoDeployment, _ report: inout RestoreReport
     ) throws {
@@ -86,20 +100,49 @@ public struct Restore: Sendable {
         report.failures += outcomes.flatMap(\.failures)
         report.lost += outcomes.flatMap(\.lost)
         report.warnings += outcomes.compactMap(\.omission)
-        let failedIndexes = try definitions.finish(plan.items)
-        report.failures += failedIndexes
-        if plan.restoresUsersAndRoles { try definitions.mergeUsersAndRoles() }
-        report.namespaces = zip(plan.items, outcomes).map { item, outcome in
-            let failed = failedIndexes.count { $0.namespace == item.target.description }
-            return item.restored(outcome, indexes: options.noIndexes ? 0 : item.secondaryIndexCount - failed)
-        }
-        report.documents = outcomes.reduce(0) { $0 + $1.documents }
-        report.rawBytes = outcomes.reduce(0) { $0 + $1.rawBytes }
-        report.indexes = report.namespaces.reduce(0) { $0 + $1.indexes }
         let comparison = TargetComparison(
             target: target, options: options, progress: progress, cancellation: cancellation)
-        let differences = try comparison.compare(plan.items, outcomes, digest, readers: workers)
-        report.failures += differences
+        var failed = try definitions.buildIndexes(plan.items)
+        let different = try comparison.documents(of: plan.items, outcomes, digest, readers: workers)
+        failed += try definitions.finish(plan.items)
+        let catalogue = try comparison.catalogue(of: plan.items)
+        let differences = (different ?? []) + (catalogue ?? [])
+        try mergeUsersAndRoles(plan, outcomes, definitions)
+        report.failures += failed + differences
+        report.take(plan, outcomes, failed, options)
         report.verification = differences.isEmpty ? (options.verify ? .documents : .counts) : .failed
+        if different == nil || catalogue == nil {
+            if differences.isEmpty { report.verification = .none }
+            report.warnings.append(
+                "the user may not read the target, so nothing was compared: that the server acknowledged everything is "
+                    + "all that is known. Grant readAnyDatabase to have counts and indexes compared, or all (--verify)")
+        }
+    }
+
+    /// Last of all, for the restoring user may be among those that are replaced.
+    private func mergeUsersAndRoles(
+        _ plan: RestorePlan, _ outcomes: [InsertOutcome], _ definitions: TargetDefinitions
+    ) throws {
+        guard plan.restoresUsersAndRoles else { return }
+        let own = zip(plan.items, outcomes).filter(\.0.isUsersOrRoles)
+        let isComplete = own.allSatisfy { $0.1.failures.isEmpty && $0.1.lost.isEmpty }
+        try definitions.mergeUsersAndRoles(own.map(\.0), isComplete: isComplete)
+    }
+}
+
+extension RestoreReport {
+    /// Fills in what was restored where.
+    fileprivate mutating func take(
+        _ plan: RestorePlan, _ outcomes: [InsertOutcome], _ failed: [Failure], _ options: Restore.Options
+    ) {
+        let missing = Dictionary(
+            failed.filter { $0.subject.hasPrefix("index ") }.map { ($0.namespace, 1) }, uniquingKeysWith: +)
+        namespaces = zip(plan.items, outcomes).map { item, outcome in
+            let built = item.secondaryIndexCount - missing[item.target.description, default: 0]
+            return item.restored(outcome, indexes: options.noIndexes ? 0 : built)
+        }.sorted { ($0.target, $0.source) < ($1.target, $1.source) }
+        documents = outcomes.reduce(0) { $0 + $1.documents }
+        rawBytes = outcomes.reduce(0) { $0 + $1.rawBytes }
+        indexes = namespaces.reduce(0) { $0 + $1.indexes }
     }
 }

@@ -1,3 +1,4 @@
+internal import Archive
 internal import BSON
 internal import Bytes
 internal import Mongo
@@ -10,19 +11,21 @@ struct TargetComparison {
     let progress: JobProgress
     let cancellation: Cancellation
 
-    /// - Returns: everything that differs.
-    func compare(
-        _ items: [RestoreItem], _ outcomes: [InsertOutcome], _ digest: DocumentDigest?, readers: Int
-    ) throws -> [RestoreReport.Failure] {
-        let concerned = zip(items, outcomes).filter { !$0.0.isUsersOrRoles }.map { Subject(item: $0.0, outcome: $0.1) }
-        progress.begin(phase: "compare", totalCollections: concerned.count)
-        var differences = try catalogue(concerned)
-        if let digest {
-            differences += try documents(concerned, digest, readers: readers)
-        } else {
-            differences += try counts(concerned)
+    /// Compares the documents: their number, with a digest each of them.
+    ///
+    /// - Returns: everything that differs; nil when the user may not read them.
+    func documents(
+        of items: [RestoreItem], _ outcomes: [InsertOutcome], _ digest: DocumentDigest?, readers: Int
+    ) throws -> [RestoreReport.Failure]? {
+        let concerned = zip(items, outcomes).map { Subject(item: $0, outcome: $1) }
+            .filter { !$0.item.isUsersOrRoles && $0.item.info.hasDocuments }
+        let unaccounted = concerned.compactMap(unaccounted)
+        if let digest { return try unaccounted + digests(concerned, digest, readers: readers) }
+        do {
+            return try unaccounted + counts(concerned)
+        } catch let error as CairnError where error.code == .privilege {
+            return unaccounted.isEmpty ? nil : unaccounted
         }
-        return differences
     }
 
     private struct Subject: Sendable {
@@ -32,8 +35,21 @@ struct TargetComparison {
 
     // MARK: Catalogue
 
-    private func catalogue(_ subjects: [Subject]) throws -> [RestoreReport.Failure] {
-        let wanted = Set(subjects.map(\.item.target))
+    /// Compares options and indexes.
+    ///
+    /// - Returns: everything that differs; nil when the user may not list them.
+    func catalogue(of items: [RestoreItem]) throws -> [RestoreReport.Failure]? {
+        do {
+            return try catalogueDifferences(items)
+        } catch let error as CairnError where error.code == .privilege {
+            return nil
+        }
+    }
+
+    private func catalogueDifferences(_ items: [RestoreItem]) throws -> [RestoreReport.Failure] {
+        let subjects = items.filter { !$0.isUsersOrRoles }
+        progress.begin(phase: "compare", totalCollections: subjects.count)
+        let wanted = Set(subjects.map(\.target))
         let databases = Set(wanted.map { $0.db }).map { "\($0).*" }
         let filter = NamespaceFilter(include: databases, exclude: [])
         var found: [Namespace: CollectionInfo] = [:]
@@ -41,7 +57,7 @@ struct TargetComparison {
             found[info.namespace] = info
         }
         return subjects.compactMap { subject in
-            let wanted = subject.item.info
+            let wanted = subject.info
             guard let found = found[wanted.namespace] else {
                 return failure(wanted.namespace, "the namespace", "is missing")
             }
@@ -65,7 +81,8 @@ struct TargetComparison {
     // MARK: Counts
 
     private func counts(_ subjects: [Subject]) throws -> [RestoreReport.Failure] {
-        try Parallel.map(subjects.filter { $0.item.info.hasDocuments }, threads: 4, name: "cairn-count") {
+        progress.begin(phase: "count", totalCollections: subjects.count)
+        return try Parallel.map(subjects, threads: 4, name: "cairn-count") {
             try target.checkOut()
         } each: { client, subject -> RestoreReport.Failure? in
             try cancellation.check()
@@ -73,6 +90,15 @@ struct TargetComparison {
             progress.finishCollection()
             return difference(subject, inTarget: count)
         }.compactMap(\.self)
+    }
+
+    /// Every archived document was inserted, refused, or lost to damage: anything else would be a fault of this
+    /// program.
+    private func unaccounted(_ subject: Subject) -> RestoreReport.Failure? {
+        let archived = subject.item.entry.documents
+        guard let accounted = subject.outcome.accountedDocuments, accounted != archived else { return nil }
+        return failure(
+            subject.item.target, "its documents", "\(archived) were archived, but \(accounted) came out of the archive")
     }
 
     private func difference(_ subject: Subject, inTarget count: Int) -> RestoreReport.Failure? {
@@ -86,14 +112,13 @@ struct TargetComparison {
 
     /// Reads every collection back, in parallel ranges, and compares digests: costs the server one scan and this
     /// machine about 1 s of CPU a GiB.
-    private func documents(_ subjects: [Subject], _ digest: DocumentDigest, readers: Int) throws -> [RestoreReport
-        .Failure]
-    {
+    private func digests(
+        _ concerned: [Subject], _ digest: DocumentDigest, readers: Int
+    ) throws -> [RestoreReport.Failure] {
         progress.begin(
-            phase: "verify", totalCollections: subjects.count,
-            totalDocuments: subjects.reduce(0) { $0 + $1.outcome.documents },
-            totalBytes: subjects.reduce(0) { $0 + $1.outcome.rawBytes })
-        let concerned = subjects.filter { $0.item.info.hasDocuments }
+            phase: "verify", totalCollections: concerned.count,
+            totalDocuments: concerned.reduce(0) { $0 + $1.outcome.documents },
+            totalBytes: concerned.reduce(0) { $0 + $1.outcome.rawBytes })
         let planner = RangePlanner(client: try target.checkOut(), server: target.server, at: nil)
         let tasks = try concerned.enumerated().flatMap { number, subject in
             // The target's collection has a UUID of its own.

@@ -24,23 +24,26 @@ struct TargetDefinitions: Sendable {
         }
     }
 
-    /// Builds indexes, then the unique and the expiring ones, then lifts the fences.
+    /// Builds the indexes that leave documents alone.
+    ///
+    /// - Returns: what could not be built.
+    func buildIndexes(_ items: [RestoreItem]) throws -> [RestoreReport.Failure] {
+        options.noIndexes ? [] : try build(items) { CatalogueRestorer.buildOrder(of: $0).first }
+    }
+
+    /// Builds the unique and the expiring indexes, then lifts the fences: from here on the server may remove documents.
     ///
     /// - Returns: what could not be built or set.
     func finish(_ items: [RestoreItem]) throws -> [RestoreReport.Failure] {
         var failures: [RestoreReport.Failure] = []
-        if !options.noIndexes {
-            progress.begin(phase: "indexes", totalCollections: items.count)
-            failures += try build(items) { CatalogueRestorer.buildOrder(of: $0).first }
-            failures += try build(items) { CatalogueRestorer.buildOrder(of: $0).last }
-        }
+        if !options.noIndexes { failures += try build(items) { CatalogueRestorer.buildOrder(of: $0).last } }
         failures += try forEach(items) { restorer, item -> RestoreReport.Failure? in
             do {
                 try restorer.liftFences(item.info)
                 return nil
             } catch let error as CairnError where error.code == .server {
                 return RestoreReport.Failure(
-                    namespace: item.target.description, subject: "validator or expiry", reason: error.message)
+                    namespace: item.target.description, subject: "expiry", reason: error.message)
             }
         }.compactMap(\.self)
         return failures
@@ -50,6 +53,7 @@ struct TargetDefinitions: Sendable {
         _ items: [RestoreItem], _ select: @escaping @Sendable (CollectionInfo) -> [BSONDocument]
     ) throws -> [RestoreReport.Failure] {
         let concerned = items.filter { !select($0.info).isEmpty }
+        progress.begin(phase: "indexes", totalCollections: concerned.count)
         return try forEach(concerned) { restorer, item in
             progress.enter(collection: item.target.description)
             let failed = try restorer.buildIndexes(select(item.info), on: item.target)
@@ -60,10 +64,14 @@ struct TargetDefinitions: Sendable {
         }.flatMap(\.self)
     }
 
-    /// Puts users and roles in force.
-    func mergeUsersAndRoles() throws {
+    /// Puts users and roles in force. Those of the target that are not among them are removed only when every one of
+    /// the archive arrived.
+    func mergeUsersAndRoles(_ items: [RestoreItem], isComplete: Bool) throws {
+        let targets = Set(items.map(\.target))
         let restorer = CatalogueRestorer(client: try target.checkOut(), writeConcern: options.writeConcernDocument)
-        try restorer.mergeUsersAndRoles(replacing: options.drop)
+        try restorer.mergeUsersAndRoles(
+            users: targets.contains(CatalogueRestorer.temporaryUsers),
+            roles: targets.contains(CatalogueRestorer.temporaryRoles), replacing: options.drop && isComplete)
     }
 
     private func forEach<Output: Sendable>(

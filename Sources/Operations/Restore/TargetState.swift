@@ -14,7 +14,8 @@ struct TargetState {
             taken = []
             return
         }
-        let wanted = Set(plan.items.map(\.target))
+        // What an interrupted restore left of users and roles on their way is dropped anyway.
+        let wanted = Set(plan.items.filter { !$0.isUsersOrRoles }.map(\.target))
         let client = try target.checkOut()
         var names: [Namespace] = []
         for db in Set(wanted.map(\.db)).sorted() {
