@@ -78,7 +78,7 @@ struct Pace {
     private(set) var bytesStoredPerSecond = 0.0
     /// Seconds since the phase was first seen.
     private(set) var seconds = 0.0
-    /// Seconds to go if the rest of the phase takes as long, share by share, as what is done; nil while that is unknown.
+    /// Seconds to go if the rest of the phase goes on as what is done did, share by share; nil while that is unknown.
     private(set) var secondsLeft: Double?
 
     /// How much of the old rate is forgotten each second; two or three seconds of memory calm the figures down.
