@@ -6,9 +6,9 @@ internal import Synchronization
 /// big rest.
 ///
 /// Cuts are documents: sampled at random (a random cursor, cheap while the sample is at most 5 % of the collection),
-/// ordered, and taken at even distances. A later plan on the same node takes over the cuts of its parent that still exist,
-/// for a range that begins elsewhere would begin its chunks elsewhere, and a second backup of unchanged data must make
-/// the same chunks again.
+/// ordered, and taken at even distances. A later plan on the same node takes over the cuts of its parent that still
+/// exist, for a range that begins elsewhere would begin its chunks elsewhere, and a second backup of unchanged data
+/// must make the same chunks again.
 public struct RangePlanner {
     /// Raw bytes of a range, about: 0.1 s of reading, and three reply batches a worker can be ahead.
     public static let targetBytes = 64 << 20

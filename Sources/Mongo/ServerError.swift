@@ -149,11 +149,12 @@ extension ServerError {
         case .authentication:
             return "Check user name, password, authSource and authMechanism of the connection string."
         case .privilege:
+            let missing = missingAction.map { "The privilege action `\($0)` is missing. " } ?? ""
             switch access {
-            case .read: return "Grant the user the built-in role `backup` on the database admin."
+            case .read: return missing + "Grant the user the built-in role `backup` on the database admin."
             case .write:
-                return "Grant the user the built-in role `restore` on the database admin (and `readAnyDatabase` for "
-                    + "--verify)."
+                return missing + "Grant the user the built-in role `restore` on the database admin "
+                    + "(and `readAnyDatabase` for --verify)."
             }
         case .snapshotTooOld:
             return "The read time left the server's history window; raise minSnapshotHistoryWindowInSeconds or read "
@@ -162,5 +163,36 @@ extension ServerError {
             return "The collection was created or changed by DDL around the read time; read again at a newer time."
         default: return nil
         }
+    }
+}
+
+extension ServerError {
+    /// The privilege action that the refused command needs, where the two names are known to belong together.
+    var missingAction: String? {
+        guard code == ServerError.unauthorized,
+            let command = message.components(after: "to execute command ")
+        else { return nil }
+        return ServerError.actions[command] ?? command
+    }
+
+    /// Commands that are named otherwise than the action that allows them (`src/mongo/db/auth/action_type.idl`).
+    private static let actions = [
+        "getMore": "find", "aggregate": "find", "count": "find", "dataSize": "find", "create": "createCollection",
+        "createIndexes": "createIndex", "drop": "dropCollection", "_mergeAuthzCollections": "createUser",
+    ]
+}
+
+extension String {
+    /// What follows the last occurrence of `marker`, nil when it does not occur.
+    fileprivate func components(after marker: String) -> String? {
+        var index = startIndex
+        var found: String?
+        while index < endIndex {
+            if self[index...].hasPrefix(marker) {
+                found = String(self[self.index(index, offsetBy: marker.count)...])
+            }
+            index = self.index(after: index)
+        }
+        return found
     }
 }

@@ -152,4 +152,29 @@ struct FailureTests {
         }
         #expect(try MongoDeployment.connect(uri: set.uri + "&readPreference=primary").host == set.hosts[0])
     }
+
+    /// The server forgets old states; how soon is a parameter.
+    @Test func aTimeThatLeftTheHistoryWindowIsToldApart() throws {
+        let set = try ThrowawayReplicaSet(arguments: ["--setParameter", "minSnapshotHistoryWindowInSeconds=1"])
+        let witness = try set.connect()
+        try fill(witness, count: 500)
+        let deployment = try MongoDeployment.connect(uri: set.uri)
+        #expect(deployment.server.snapshotWindowSeconds == 1)
+        let client = try deployment.checkOut()
+        let time = try TestServer.settledTime(client)
+        let info = try TestServer.info(namespace, deployment)
+        let plan = try RangePlanner(client: client, server: deployment.server, at: time).plan(info)
+        var failure: CairnError?
+        try ThrowawayReplicaSet.wait(for: "the window to pass") {
+            try witness.run(["appendOplogNote": 1, "data": .document(BSONDocument())], db: "admin")
+            do {
+                _ = try TestServer.scan(plan, client, at: time)
+            } catch let error as CairnError {
+                failure = error
+            }
+            return failure != nil
+        }
+        #expect(failure?.code == .snapshotTooOld, "\(String(describing: failure))")
+        #expect(failure?.description.contains("minSnapshotHistoryWindowInSeconds") == true)
+    }
 }

@@ -107,12 +107,14 @@ struct PrivilegeTests {
     private func missingPrivileges(_ set: ThrowawayReplicaSet) {
         let read = #expect(throws: CairnError.self) { try Catalogue.list(connect(set, "nobody", .read)) }
         #expect(read?.code == .privilege)
+        #expect(read?.description.contains("action `") == true, "\(String(describing: read))")
         #expect(read?.description.contains("`backup`") == true, "\(String(describing: read))")
         let write = #expect(throws: CairnError.self) {
             let client = try connect(set, "nobody", .write).checkOut()
             try CatalogueRestorer(client: client).drop(Namespace("shop", "c"))
         }
         #expect(write?.code == .privilege)
+        #expect(write?.description.contains("`dropCollection`") == true, "\(String(describing: write))")
         #expect(write?.description.contains("`restore`") == true, "\(String(describing: write))")
     }
 }
