@@ -41,7 +41,8 @@ public enum Check {
         let inventory = Inventory(repository: repository, monitor: monitor)
         try inventory.take(workers: options.workers, findings)
         let walk = ReferenceWalk(
-            repository: repository, inventory: inventory, findings: findings, monitor: monitor)
+            repository: repository, inventory: inventory, findings: findings, monitor: monitor,
+            countsDocuments: options.data != .none)
         try walk.walk(snapshots)
         let damaged = try readPacks(repository, options, inventory, walk, findings, monitor, &report)
         try walk.attribute()

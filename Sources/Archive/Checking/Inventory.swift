@@ -7,9 +7,8 @@ import ObjectStore
 /// in which a writer makes them. So a backup that runs meanwhile never looks like damage.
 final class Inventory {
     /// What an index object says of a pack, as far as it is kept.
-    private struct Claim {
+    private struct Claim: Sendable {
         let index: RandomID
-        let size: Int
         let fingerprint: Digest256
     }
 
@@ -69,7 +68,7 @@ final class Inventory {
 
     private func claim(_ pack: PackContents, in index: RandomID, _ findings: Findings) {
         let id = pack.identity.id
-        let claim = Claim(index: index, size: pack.objectSize, fingerprint: Self.fingerprint(pack))
+        let claim = Claim(index: index, fingerprint: Self.fingerprint(pack))
         guard let earlier = claims[id] else {
             claims[id] = claim
             return
@@ -88,38 +87,45 @@ final class Inventory {
         return SHA256.hash(buffer.bytes)
     }
 
+    /// What a pack's directory says, compared with the index. Contents are kept only where somebody will ask for
+    /// them.
+    private enum Verdict: Sendable {
+        case asIndexed
+        case unindexed(PackContents)
+        case otherwise
+        case damaged(CairnError)
+    }
+
     private func readDirectories(workers: Int, _ findings: Findings) throws {
         monitor.begin(packs: packs.count)
-        let repository = repository
-        let monitor = monitor
-        let results = try ParallelMap.run(packs.keys.sorted(), workers: workers, name: "cairn-check") { id in
+        let (repository, monitor, chunks, claims) = (repository, monitor, chunks, claims)
+        let verdicts = try ParallelMap.run(packs.keys.sorted(), workers: workers, name: "cairn-check") { id in
             try monitor.requireNotCancelled()
             defer { monitor.finishPack(rawBytes: 0) }
             do {
-                return Result<PackContents, CairnError>.success(try repository.readPackDirectory(id))
+                let contents = try repository.readPackDirectory(id)
+                guard let claim = claims[id] else { return Verdict.unindexed(contents) }
+                // The directory is authenticated and is what the pack holds: it counts, whatever the index says.
+                chunks.insert(contents)
+                return claim.fingerprint == Self.fingerprint(contents) ? .asIndexed : .otherwise
             } catch let error as CairnError where error.isDamage {
-                return .failure(error)
+                return .damaged(error)
             }
         }
-        for (id, result) in results {
-            switch result {
-            case .success(let contents): compare(contents, findings)
-            case .failure(let error):
-                badPacks[id] = findings.add(Damage(error, object: Names.packText(id)))
+        for (id, verdict) in verdicts {
+            switch verdict {
+            case .asIndexed: break
+            case .unindexed(let contents):
+                unindexed[id] = contents
+                unindexedChunks.insert(contents)
+            case .otherwise: blameIndex(for: id, findings)
+            case .damaged(let error): badPacks[id] = findings.add(Damage(error, object: Names.packText(id)))
             }
         }
     }
 
-    private func compare(_ contents: PackContents, _ findings: Findings) {
-        let id = contents.identity.id
-        guard let claim = claims[id] else {
-            unindexed[id] = contents
-            unindexedChunks.insert(contents)
-            return
-        }
-        // The directory is authenticated and is what the pack holds: it counts, the index object is wrong.
-        chunks.insert(contents)
-        guard claim.fingerprint != Self.fingerprint(contents) else { return }
+    private func blameIndex(for id: RandomID, _ findings: Findings) {
+        guard let claim = claims[id] else { return }
         badIndexes.insert(claim.index)
         let message = "says of pack \(id.hex) something else than the pack's directory"
         findings.add(Damage(object: Names.text(.index, claim.index), message: message))

@@ -33,7 +33,13 @@ final class ReferenceWalk {
     /// Snapshots of which something cannot be read.
     private(set) var incomplete: Set<RandomID> = []
 
-    init(repository: Repository, inventory: Inventory, findings: Findings, monitor: CheckMonitor) {
+    private let countsDocuments: Bool
+
+    /// - Parameter countsDocuments: whether `documentsOfChunk` will be asked for.
+    init(
+        repository: Repository, inventory: Inventory, findings: Findings, monitor: CheckMonitor, countsDocuments: Bool
+    ) {
+        self.countsDocuments = countsDocuments
         self.repository = repository
         self.inventory = inventory
         self.findings = findings
@@ -132,7 +138,8 @@ final class ReferenceWalk {
         let id = leaf.chunk
         if let location = inventory.chunks.lookup(id) {
             usedPacks.insert(location.pack.id)
-            let earlier = documentsOfChunk.updateValue(UInt32(clamping: leaf.documents), forKey: id)
+            let count = UInt32(clamping: leaf.documents)
+            let earlier = countsDocuments ? documentsOfChunk.updateValue(count, forKey: id) : nil
             if location.type != .documents || location.rawCount != leaf.rawBytes
                 || earlier.map({ Int($0) != leaf.documents }) == true
             {

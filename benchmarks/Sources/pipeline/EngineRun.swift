@@ -48,6 +48,7 @@ struct EngineRun {
         for (name, measured) in [("first", first), ("second", second)] {
             let perDocument = Double(measured.allocations) / Double(corpus.documents)
             let perChunk = Double(measured.allocations) / Double(chunks)
+            precondition(perDocument < 0.1, "the data path allocates per document")
             print(
                 "    allocations, \(name) backup: \(measured.allocations), "
                     + "\(column(perDocument, 0, digits: 2)) a document, \(column(perChunk, 0, digits: 1)) a chunk")
