@@ -43,7 +43,8 @@ struct SnapshotDraft {
         guard !packs.isEmpty else { return }
         warn(
             "\(packs.count) packs of the repository are missing or damaged (\(packs[0].hex) is one): what of them "
-                + "this backup meets is stored again, but earlier snapshots are incomplete until then. Run `cairn check`",
+                + "this backup meets is stored again, but earlier snapshots are incomplete until then. Run `cairn "
+                + "check`",
             needsPerson: true)
     }
 

@@ -52,10 +52,15 @@ public final class ThrowawayServer: Sendable {
         if options.isReplicaSet {
             arguments += ["--replSet", Self.setName, "--oplogSize", "\(options.oplogMebibytes)"]
         }
-        // The shell ends mongod when its input ends, that is when this process does, even by SIGKILL.
-        let script = "\"$@\" & server=$!; cat >/dev/null; exec 2>/dev/null; kill -9 $server; wait $server"
+        // The shell ends mongod when its input ends, that is when this process does, even by SIGKILL, and only it is
+        // still there then to remove a temporary folder.
+        let script = """
+            remove="$1"; shift; "$@" & server=$!; cat >/dev/null; exec 2>/dev/null
+            kill -9 $server; wait $server; [ -z "$remove" ] || rm -rf "$remove"
+            """
         process = try ChildProcess(
-            "sh", ["-c", script, "sh", mongod] + arguments + options.arguments, outputPath: "/dev/null")
+            "sh", ["-c", script, "sh", folder?.path ?? "", mongod] + arguments + options.arguments,
+            outputPath: "/dev/null")
         uri =
             "mongodb://127.0.0.1:\(port)/"
             + (options.isReplicaSet ? "?replicaSet=\(Self.setName)" : "?directConnection=true")
