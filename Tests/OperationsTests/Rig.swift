@@ -106,9 +106,9 @@ extension WireClient {
         return try databases.map { try $0.require("name", in: "listDatabases") }
     }
 
-    /// All documents of a collection, in natural order.
+    /// All documents of a collection by `_id`: a restore inserts from several threads, in no particular order.
     func contents(_ db: String, _ collection: String) throws -> [BSONDocument] {
-        try documents(of: ["find": .string(collection), "hint": ["$natural": 1]], db: db)
+        try documents(of: ["find": .string(collection), "sort": ["_id": 1]], db: db)
     }
 
     /// All names of a database, sorted.
