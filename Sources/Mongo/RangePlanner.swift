@@ -16,6 +16,9 @@ public struct RangePlanner {
     public static let rangesMax = 4_096
     /// Samples taken for each range that is wanted. Ten put three ranges of four within a third of the target.
     static let samplesPerRange = 10
+    /// Samples of a collection at least: the random cursor of the storage engine is uneven on new data, and these cost
+    /// some milliseconds.
+    static let samplesMin = 500
     /// A stretch between cuts is cut again only beyond this multiple of the target: chance must not add cuts to
     /// unchanged data.
     static let unevenFactor = 2.5
@@ -106,7 +109,8 @@ extension RangePlanner {
         guard let estimate = info.estimate, estimate.bytes > targetBytes * 3 / 2 else { return cuts }
         let target = max(targetBytes, estimate.bytes / RangePlanner.rangesMax)
         let wanted = max(2, (estimate.bytes + target / 2) / target)
-        let sampled = try sample(info, count: wanted * RangePlanner.samplesPerRange, of: estimate.documents)
+        let count = max(wanted * RangePlanner.samplesPerRange, RangePlanner.samplesMin)
+        let sampled = try sample(info, count: count, of: estimate.documents)
         let points = try locate(sampled + cuts.map(\.id), in: info, order)
         let places = try self.places(of: points, info, order, estimate)
         let isCut = Set(cuts.map(\.id))
