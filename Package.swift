@@ -39,7 +39,7 @@ let package = Package(
 
         .target(name: "Bytes", dependencies: ["CLinux", "CZstd", "COpenSSL"], swiftSettings: spans),
         .target(name: "BSON", dependencies: ["Bytes"], swiftSettings: spans),
-        .target(name: "ObjectStore", dependencies: ["Bytes"], swiftSettings: house),
+        .target(name: "ObjectStore", dependencies: ["Bytes", "CLinux"], swiftSettings: house),
         .target(name: "Archive", dependencies: ["Bytes", "BSON", "ObjectStore"], swiftSettings: house),
         .target(name: "Mongo", dependencies: ["Bytes", "BSON", "CMongoC"], swiftSettings: house),
         .target(

@@ -10,7 +10,7 @@
 /// the compiler prove it, but cannot be an element of the standard library's arrays, so queues and pools would need
 /// storage of their own for it.
 ///
-/// Capacity is aligned to 64 bytes (a cache line), and is never zeroed: only initialised bytes can be read.
+/// Memory is aligned to a cache line, that of large buffers to a page, and is never zeroed: only initialised bytes can be read.
 @safe
 public final class Buffer: @unchecked Sendable {
     @usableFromInline var base: UnsafeMutableRawPointer
@@ -19,13 +19,14 @@ public final class Buffer: @unchecked Sendable {
     /// Initialised bytes.
     @usableFromInline private(set) var filled: Int
 
-    private static let alignment = 64
+    /// A cache line; a page for large buffers, because writing around the page cache (`O_DIRECT`) asks for that.
+    private static func alignment(_ capacity: Int) -> Int { capacity >= 1 << 20 ? 4096 : 64 }
 
     /// Allocates `capacity` bytes, none initialised.
     public init(capacity: Int) {
         precondition(capacity >= 0)
-        let rounded = max(capacity, Buffer.alignment)
-        unsafe base = .allocate(byteCount: rounded, alignment: Buffer.alignment)
+        let rounded = max(capacity, 64)
+        unsafe base = .allocate(byteCount: rounded, alignment: Buffer.alignment(rounded))
         self.capacity = rounded
         filled = 0
     }
@@ -128,13 +129,13 @@ public final class Buffer: @unchecked Sendable {
         filled = 0
         guard capacity > limit else { return }
         unsafe base.deallocate()
-        unsafe base = .allocate(byteCount: limit, alignment: Buffer.alignment)
+        unsafe base = .allocate(byteCount: limit, alignment: Buffer.alignment(limit))
         capacity = limit
     }
 
     @inline(never)
     private func grow(to newCapacity: Int) {
-        let next = UnsafeMutableRawPointer.allocate(byteCount: newCapacity, alignment: Buffer.alignment)
+        let next = UnsafeMutableRawPointer.allocate(byteCount: newCapacity, alignment: Buffer.alignment(newCapacity))
         unsafe next.copyMemory(from: base, byteCount: filled)
         unsafe base.deallocate()
         unsafe base = next

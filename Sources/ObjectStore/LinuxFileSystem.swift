@@ -1,4 +1,5 @@
 public import Bytes
+import CLinux
 import Glibc
 
 /// The system calls themselves, relative to a directory that is held open.
@@ -34,11 +35,33 @@ public final class LinuxFileSystem: FileSystem {
         _ = Glibc.close(file.number)
     }
 
-    /// `write`.
+    /// `write`; around the page cache where that is possible.
     public func write(_ file: FileDescriptor, _ bytes: RawSpan) throws(SystemError) -> Int {
+        if let count = writeDirect(file, bytes) { return count }
         let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(file.number, $0.baseAddress, $0.count) }
         return try check("write", count)
     }
+
+    /// Writes the whole pages of a large span around the page cache; nil when that is not possible.
+    ///
+    /// What a backup writes it does not read again soon: in the page cache it would displace what mongod keeps there,
+    /// and the copy cost about a tenth of a backup's CPU time. Refusals (alignment, a file system without direct I/O, a
+    /// full disk) are left to the ordinary write, which succeeds or says why.
+    private func writeDirect(_ file: FileDescriptor, _ bytes: RawSpan) -> Int? {
+        let wholePages = bytes.byteCount & ~(Self.pageSize - 1)
+        guard wholePages >= Self.directMin, cairn_set_direct(file.number, 1) == 0 else { return nil }
+        defer { _ = cairn_set_direct(file.number, 0) }
+        let count = unsafe bytes.withUnsafeBytes { memory -> Int in
+            guard Int(bitPattern: memory.baseAddress) % Self.pageSize == 0 else { return -1 }
+            return unsafe Glibc.write(file.number, memory.baseAddress, wholePages)
+        }
+        return count > 0 ? count : nil
+    }
+
+    /// The alignment that every common block device is content with.
+    private static let pageSize = 4096
+    /// Below this, the page cache is cheaper than waiting for the device twice.
+    private static let directMin = 1 << 20
 
     /// `pread`.
     public func read(

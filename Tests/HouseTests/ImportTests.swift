@@ -17,7 +17,9 @@ import Testing
             target: "Bytes", modules: ["CZstd", "COpenSSL", "CLinux"],
             reason: "the lowest layer, and the only door to the codecs and the kernel"),
         Rule(target: "BSON", modules: ["Bytes"], reason: "bytes in, bytes out: no store, no server"),
-        Rule(target: "ObjectStore", modules: ["Bytes"], reason: "knows names and bytes, never what they mean"),
+        Rule(
+            target: "ObjectStore", modules: ["Bytes", "CLinux"],
+            reason: "knows names and bytes, never what they mean; CLinux for direct I/O"),
         Rule(
             target: "Archive", modules: ["Bytes", "BSON", "ObjectStore"],
             reason: "the storage engine knows no MongoDB and no network"),
