@@ -10,7 +10,8 @@
 /// the compiler prove it, but cannot be an element of the standard library's arrays, so queues and pools would need
 /// storage of their own for it.
 ///
-/// Memory is aligned to a cache line, that of large buffers to a page, and is never zeroed: only initialised bytes can be read.
+/// Memory is aligned to a cache line, that of large buffers to a page, and is never zeroed: only initialised bytes can
+/// be read.
 @safe
 public final class Buffer: @unchecked Sendable {
     @usableFromInline var base: UnsafeMutableRawPointer

@@ -33,6 +33,23 @@ struct LocalStoreTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
     }
 
+    /// Large writes go around the page cache in whole pages: every remainder, and every alignment, must come back.
+    @Test("objects around the limits of direct I/O", arguments: [-1, 0, 1, 4095, 4096, 4097, 3 << 20])
+    func directWrites(beyond: Int) throws {
+        let directory = try TemporaryDirectory()
+        let store = try LocalStore.create(path: directory.appending("root"))
+        let content = Buffer(copying: SecureRandom.bytes((1 << 20) + beyond))
+        try store.put(name, content.bytes, mode: .ifAbsent)
+        let unaligned = ObjectName(trusted: "packs/ab/abce")
+        try store.put(unaligned, content.bytes.extracting(1..<content.count), mode: .ifAbsent)
+        let found = Buffer(capacity: 0)
+        try store.get(name, into: found)
+        #expect(found.array == content.array)
+        found.removeAll()
+        try store.get(unaligned, into: found)
+        #expect(found.array == Array(content.array[1...]))
+    }
+
     @Test("directories have mode 0700, files 0600, and no temporary file stays")
     func modes() throws {
         let directory = try TemporaryDirectory()
