@@ -119,6 +119,21 @@ struct Tampering {
         #expect(try Check.run(subject.repository, options: Self.all).isSound)
     }
 
+    /// A catalogue that can be read, of a collection most of whose leaf lists cannot: each one is bad, not only the
+    /// first that is met.
+    @Test func aCollectionThatLacksManyLeafListsIsReported() throws {
+        let repository = try Engine.makeRepository()
+        let tampering = Tampering(store: repository.store)
+        var documents = Engine.documents(0..<2_000)
+        let first = try Engine.backUp(["a.a": [documents]], to: repository)
+        let indexes = try tampering.names("indexes/")
+        documents[1_000] = Engine.document(1_000, version: 1)
+        let second = try Engine.backUp(["a.a": [documents]], to: repository, at: 2)
+        for name in indexes { try repository.store.delete(name) }
+        let report = try Check.run(repository, options: Self.structure)
+        #expect(!report.isSound && report.incompleteSnapshots == [first.id, second.id].sorted())
+    }
+
     @Test func truncatedAndExtendedObjectsAreFound() throws {
         let subject = try Self.makeSubject()
         for name in try subject.tampering.names() {

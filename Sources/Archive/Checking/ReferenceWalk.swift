@@ -102,10 +102,12 @@ final class ReferenceWalk {
         case .inline(let leaves):
             for leaf in leaves { sums.add(look(leaf)) }
         case .lists(let ids):
+            // All of them, also behind a bad one: whatever is bad must be known before `attribute` reads the rest.
+            var complete = true
             for id in ids {
-                guard let list = try self.list(id) else { return }
-                sums.add(list)
+                if let list = try self.list(id) { sums.add(list) } else { complete = false }
             }
+            guard complete else { return }
         }
         let expected = Sums(leaves: entry.leafCount, documents: entry.documents, rawBytes: entry.rawBytes)
         if sums != expected {
