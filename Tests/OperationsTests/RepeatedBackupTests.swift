@@ -66,6 +66,25 @@ struct RepeatedBackupTests {
         #expect(differences.isEmpty, "\(differences.joined(separator: "\n"))")
     }
 
+    /// Two deployments, and two orders, take turns in one repository: each finds what it cut itself.
+    @Test func eachSourceGoesOnFromItsOwnSnapshot() throws {
+        let rig = try Rig()
+        let server = try ThrowawayReplicaSet()
+        let other = try Rig(source: server.plainURI, access: rig.access)
+        let (db, elsewhere) = (Rig.database(), Rig.database())
+        try rig.sourceClient().fill(db, "c", 0..<3_000)
+        try other.sourceClient().fill(elsewhere, "c", 0..<3_000, seed: 2)
+        func backups() throws -> [Int] {
+            try [
+                rig.backup(["\(db).*"], rangeBytes: 300_000), other.backup(["\(elsewhere).*"], rangeBytes: 300_000),
+                rig.backup(["\(db).*"], order: .id, rangeBytes: 400_000),
+            ].map(\.addedBytes)
+        }
+        #expect(try backups().prefix(2).allSatisfy { $0 > 10_000 })
+        let again = try backups()
+        #expect(again.allSatisfy { $0 < 4_000 }, "\(again) bytes added")
+    }
+
     /// An older snapshot restores as it was, also after the data went on.
     @Test func earlierSnapshotsStay() throws {
         let rig = try Rig()

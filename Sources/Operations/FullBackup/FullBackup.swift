@@ -42,8 +42,8 @@ public struct FullBackup: Sendable {
         defer { lease.release() }
         // A damaged snapshot is no reason to make no further one; `check` reports it, and so does this one.
         var unreadable: [RandomID] = []
-        let parent = try repository.snapshots(damaged: { id, _ in unreadable.append(id) }).last
-        let deployment = try connect(preferring: parent)
+        let snapshots = try repository.snapshots(damaged: { id, _ in unreadable.append(id) })
+        let (deployment, parent) = try connect(snapshots)
         let index = try WriterIndex.load(repository)
         let readers = options.readers > 0 ? options.readers : Machine.processors
         let workers = options.workers > 0 ? options.workers : Machine.processors
@@ -58,7 +58,7 @@ public struct FullBackup: Sendable {
             for id in unreadable {
                 draft.warn("the snapshot \(id.hex) cannot be read: run `cairn check`", needsPerson: true)
             }
-            let plans = try parent.map { try ParentPlans($0, repository, index.chunks, deployment) } ?? .none
+            let plans = try parent.map { try ParentPlans($0, repository, index.chunks) } ?? .none
             let scan = try scanUntilExact(deployment, writer, readers: readers, plans, &draft)
             progress.begin(phase: "commit")
             let snapshot = try draft.finish(scan, writer)
@@ -81,6 +81,20 @@ public struct FullBackup: Sendable {
         } catch {
             draft.warn("the snapshot is saved, but its audit record could not be written: \(error)", needsPerson: true)
         }
+    }
+
+    /// The node to read, and the snapshot whose ranges are cut again: the newest in the same order of scanning, of the
+    /// same node or else of the same replica set. A repository may hold snapshots of several sets, even of one name.
+    private func connect(_ snapshots: [Snapshot]) throws -> (MongoDeployment, Snapshot?) {
+        let order: Snapshot.ScanOrder = options.scanOrder == .natural ? .natural : .id
+        let deployment = try connect(preferring: snapshots.last)
+        let server = deployment.server
+        let own = snapshots.filter { $0.source.set == server.setName && $0.scanOrder == order }
+        let parent = own.last { $0.source.host == server.host } ?? own.last
+        guard let parent, parent.source.host != server.host, parent.id != snapshots.last?.id else {
+            return (deployment, parent)
+        }
+        return (try connect(preferring: parent), parent)
     }
 
     private func connect(preferring parent: Snapshot?) throws -> MongoDeployment {

@@ -14,13 +14,8 @@ struct ParentPlans {
 
     private init(byUUID: [[UInt8]: BSONDocument]) { self.byUUID = byUUID }
 
-    /// The plans of `parent`. None when it was read from another node in natural order, for record ids are a node's
-    /// own.
-    init(_ parent: Snapshot, _ repository: Repository, _ chunks: ChunkIndex, _ deployment: MongoDeployment) throws {
-        guard parent.scanOrder == .id || parent.source.host == deployment.server.host else {
-            self = .none
-            return
-        }
+    /// The plans of `parent`. One that was made on another node is of use too: the planner looks its cuts up anew.
+    init(_ parent: Snapshot, _ repository: Repository, _ chunks: ChunkIndex) throws {
         var byUUID: [[UInt8]: BSONDocument] = [:]
         do {
             try SnapshotReader(repository: repository, chunks: chunks, snapshot: parent).forEachEntry { entry in
