@@ -9,6 +9,16 @@ func requireOpenSSL(_ status: Int32, _ call: StaticString) {
     precondition(status == 1, "libcrypto: \(call) failed: \(OpenSSLVersion.lastError)")
 }
 
+/// How libcrypto lives and ends in this process.
+public enum OpenSSLLifetime {
+    /// Keeps libcrypto's global state until the process is gone. To be called before anything else uses libcrypto.
+    ///
+    /// It would otherwise be freed by an `atexit` handler, while libmongoc's monitor threads may still be in a TLS call.
+    public static func lastsUntilProcessEnds() {
+        requireOpenSSL(OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil), "OPENSSL_init_crypto")
+    }
+}
+
 /// What libcrypto says about itself.
 public enum OpenSSLVersion {
     /// For instance `OpenSSL 3.0.15 3 Sep 2024`.

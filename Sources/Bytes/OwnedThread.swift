@@ -4,7 +4,8 @@ import Glibc
 /// A named thread that `cairn` owns. Blocking calls (libmongoc, file I/O, codecs) run on these, never on the
 /// cooperative pool, which is only as wide as the cores and would stall.
 ///
-/// Every thread is joined exactly once by its owner; a thread that is never joined is a bug and traps when dropped.
+/// Every thread is joined exactly once by its owner, or let go explicitly; a thread that is merely forgotten is a bug
+/// and traps when dropped.
 @safe
 public final class OwnedThread: @unchecked Sendable {
     private var handle = pthread_t()
@@ -27,6 +28,14 @@ public final class OwnedThread: @unchecked Sendable {
     }
 
     deinit { precondition(joined, "a thread was dropped without being joined") }
+
+    /// Lets the thread end by itself. Only for disposing of what takes its time and has no result: the process may end
+    /// before it.
+    public func detach() {
+        precondition(!joined, "a thread is joined or detached once")
+        joined = true
+        _ = pthread_detach(handle)
+    }
 
     /// Waits until the body has returned.
     public func join() {

@@ -53,9 +53,13 @@ final class ConnectionPool: @unchecked Sendable {
         _ = unsafe mongoc_client_pool_set_appname(pool, "cairn")
     }
 
+    /// Destroying a pool waits for libmongoc's monitors, which notice their end only at a tick of 500 ms. Nobody needs
+    /// to wait for that: it was half a second of every command.
     deinit {
-        unsafe mongoc_client_pool_destroy(pool)
         unsafe mongoc_read_prefs_destroy(readPreference)
+        // Safe: nothing else refers to the pool any more, and the pointer is used on that one thread.
+        nonisolated(unsafe) let pool = unsafe pool
+        OwnedThread(name: "pool-end") { unsafe mongoc_client_pool_destroy(pool) }.detach()
     }
 
     /// The node that commands go to.

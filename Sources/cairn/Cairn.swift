@@ -31,6 +31,7 @@ struct Cairn: ParsableCommand {
         ])
 
     static func main() {
+        OpenSSLLifetime.lastsUntilProcessEnds()
         StopSignals.start()
         let status = run(Array(CommandLine.arguments.dropFirst()))
         System.end(status.rawValue)
