@@ -13,7 +13,8 @@ func requireOpenSSL(_ status: Int32, _ call: StaticString) {
 public enum OpenSSLLifetime {
     /// Keeps libcrypto's global state until the process is gone. To be called before anything else uses libcrypto.
     ///
-    /// It would otherwise be freed by an `atexit` handler, while libmongoc's monitor threads may still be in a TLS call.
+    /// It would otherwise be freed by an `atexit` handler, while libmongoc's monitor threads may still be in a TLS
+    /// call.
     public static func lastsUntilProcessEnds() {
         requireOpenSSL(OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil), "OPENSSL_init_crypto")
     }
