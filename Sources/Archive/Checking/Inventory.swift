@@ -99,7 +99,8 @@ final class Inventory {
     private func readDirectories(workers: Int, _ findings: Findings) throws {
         monitor.begin(packs: packs.count)
         let (repository, monitor, chunks, claims) = (repository, monitor, chunks, claims)
-        let verdicts = try ParallelMap.run(packs.keys.sorted(), workers: workers, name: "cairn-check") { id in
+        let ids = packs.keys.sorted()
+        let verdicts = try Parallel.map(ids, threads: workers, name: "cairn-check", context: {}) { _, id in
             try monitor.requireNotCancelled()
             defer { monitor.finishPack(rawBytes: 0) }
             do {
@@ -112,7 +113,7 @@ final class Inventory {
                 return .damaged(error)
             }
         }
-        for (id, verdict) in verdicts {
+        for (id, verdict) in zip(ids, verdicts) {
             switch verdict {
             case .asIndexed: break
             case .unindexed(let contents):

@@ -31,14 +31,13 @@ struct PackVerifier: Sendable {
     func verify(_ ids: [RandomID], workers: Int) throws -> (findings: [Finding], sums: Sums) {
         monitor.begin(packs: ids.count)
         let results = Results()
-        try ParallelMap.run(count: ids.count, workers: workers, name: "cairn-verify") {
-            let worker = PackVerifierThread(verifier: self)
-            return { number in
-                try monitor.requireNotCancelled()
-                let (findings, sums) = try worker.verify(ids[number])
-                monitor.finishPack(rawBytes: sums.rawBytes)
-                results.add(findings, sums)
-            }
+        _ = try Parallel.map(ids, threads: workers, name: "cairn-verify") {
+            PackVerifierThread(verifier: self)
+        } each: { worker, id in
+            try monitor.requireNotCancelled()
+            let (findings, sums) = try worker.verify(id)
+            monitor.finishPack(rawBytes: sums.rawBytes)
+            results.add(findings, sums)
         }
         return results.take()
     }
