@@ -28,10 +28,8 @@ public final class WireClient {
             unsafe connect(
                 descriptor, raw.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(raw.count))
         }
-        guard result == 0 else {
-            close(descriptor)
-            throw CairnError(.unreachable, "nothing listens on 127.0.0.1:\(port)")
-        }
+        // The socket is closed by deinit, which also runs when an initialiser throws after it has set every property.
+        guard result == 0 else { throw CairnError(.unreachable, "nothing listens on 127.0.0.1:\(port)") }
     }
 
     /// Connects to the loopback port that a URI names.
