@@ -20,6 +20,7 @@ let package = Package(
         .executable(name: "cairn", targets: ["cairn"]),
         // For benchmarks/, which is a package of its own. Nothing here is a promise to others.
         .library(name: "Archive", targets: ["Archive"]),
+        .library(name: "Oplog", targets: ["Oplog"]),
         .library(name: "ObjectStore", targets: ["ObjectStore"]),
         .library(name: "BSON", targets: ["BSON"]),
         .library(name: "Bytes", targets: ["Bytes"]),
@@ -41,11 +42,12 @@ let package = Package(
         .target(name: "BSON", dependencies: ["Bytes"], swiftSettings: spans),
         .target(name: "ObjectStore", dependencies: ["Bytes", "CLinux"], swiftSettings: house),
         .target(name: "Archive", dependencies: ["Bytes", "BSON", "ObjectStore"], swiftSettings: house),
+        .target(name: "Oplog", dependencies: ["Bytes", "BSON"], swiftSettings: house),
         .target(name: "Mongo", dependencies: ["Bytes", "BSON", "CMongoC"], swiftSettings: house),
         .target(
             name: "Operations",
             dependencies: [
-                "Bytes", "BSON", "ObjectStore", "Archive", "Mongo",
+                "Bytes", "BSON", "ObjectStore", "Archive", "Oplog", "Mongo",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: house),
@@ -76,10 +78,12 @@ let package = Package(
         .testTarget(
             name: "ArchiveTests", dependencies: ["Archive", "ObjectStore", "BSON", "Bytes", "TestSupport"],
             swiftSettings: house),
+        .testTarget(
+            name: "OplogTests", dependencies: ["Oplog", "Mongo", "BSON", "Bytes", "TestSupport"], swiftSettings: house),
         .testTarget(name: "MongoTests", dependencies: ["Mongo", "BSON", "Bytes", "TestSupport"], swiftSettings: house),
         .testTarget(
             name: "OperationsTests",
-            dependencies: ["Operations", "Archive", "Mongo", "ObjectStore", "BSON", "Bytes", "TestSupport"],
+            dependencies: ["Operations", "Archive", "Oplog", "Mongo", "ObjectStore", "BSON", "Bytes", "TestSupport"],
             swiftSettings: house),
         .testTarget(
             name: "cairnTests",

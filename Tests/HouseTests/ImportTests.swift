@@ -23,10 +23,13 @@ import Testing
         Rule(
             target: "Archive", modules: ["Bytes", "BSON", "ObjectStore"],
             reason: "the storage engine knows no MongoDB and no network"),
+        Rule(
+            target: "Oplog", modules: ["Bytes", "BSON"],
+            reason: "what an oplog entry means: no server, no archive"),
         Rule(target: "Mongo", modules: ["Bytes", "BSON", "CMongoC"], reason: "knows no archive"),
         Rule(
             target: "Operations",
-            modules: ["Bytes", "BSON", "ObjectStore", "Archive", "Mongo", "Logging"],
+            modules: ["Bytes", "BSON", "ObjectStore", "Archive", "Oplog", "Mongo", "Logging"],
             reason: "joins the archive and the server, and leaves the user to the command line"),
         Rule(
             target: "cairn",
