@@ -1,4 +1,4 @@
-public import Bytes
+import Bytes
 
 /// A collection's UUID as two machine words: a dictionary key that allocates nothing.
 public struct UUIDKey: Hashable, Sendable {
