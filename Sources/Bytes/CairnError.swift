@@ -51,6 +51,8 @@ public struct CairnError: Error, CustomStringConvertible, Sendable {
         public static let snapshotTooOld = Code("snapshotTooOld")
         /// The server cannot read the collection at that time (for instance after DDL on it).
         public static let snapshotUnavailable = Code("snapshotUnavailable")
+        /// The oplog does not hold what is asked for: its oldest entry is later, or the history took another course.
+        public static let oplogGap = Code("oplogGap")
         /// The operation ended, but something that it was asked to do is missing from the result.
         public static let incomplete = Code("incomplete")
         /// Another stage failed first; this error only unwinds the stages beside it.

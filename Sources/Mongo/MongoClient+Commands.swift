@@ -80,10 +80,10 @@ extension MongoClient {
     /// The newest write that the pinned member has, and the newest that the majority of its replica set has.
     ///
     /// - Throws: `.server` when the node is not a member of a replica set.
-    public func lastWrite() throws -> (newest: Timestamp, majority: Timestamp) {
+    public func lastWrite() throws -> (newest: OpTime, majority: OpTime) {
         try read(["hello": 1], db: "admin").withView { hello in
-            guard let newest = try MongoClient.time("opTime", inHello: hello),
-                let majority = try MongoClient.time("majorityOpTime", inHello: hello)
+            guard let newest = try MongoClient.opTime("opTime", inHello: hello),
+                let majority = try MongoClient.opTime("majorityOpTime", inHello: hello)
             else {
                 throw CairnError(
                     .server, "the server does not say what it wrote last: is it still in its replica set?", object: host
@@ -93,8 +93,11 @@ extension MongoClient {
         }
     }
 
-    private static func time(_ name: String, inHello hello: DocumentView) throws -> Timestamp? {
-        try hello.first(named: "lastWrite")?.document?.first(named: name)?.document?.timestamp("ts")
+    private static func opTime(_ name: String, inHello hello: DocumentView) throws -> OpTime? {
+        guard let write = try hello.first(named: "lastWrite")?.document?.first(named: name)?.document,
+            let time = try write.timestamp("ts"), let term = try write.integer("t")
+        else { return nil }
+        return OpTime(timestamp: time, term: Int64(term))
     }
 
     /// Whether the oplog has an entry behind `time` that names the collection. Not for collections that transactions

@@ -44,9 +44,9 @@ struct ExactCatalogue {
     private static func majorityTime(coveringListing client: MongoClient, _ cancellation: Cancellation) throws
         -> Timestamp
     {
-        let listed = try client.lastWrite().newest
+        let listed = try client.lastWrite().newest.timestamp
         for _ in stride(from: 0, to: majorityWaitMax, by: 10) {
-            let majority = try client.lastWrite().majority
+            let majority = try client.lastWrite().majority.timestamp
             if majority >= listed { return majority }
             try cancellation.check()
             usleep(10_000)
