@@ -50,7 +50,6 @@ enum Engine {
 
     static func backUp(_ data: SampleData, with writer: ArchiveWriter, at seconds: UInt32 = 1) throws -> Snapshot {
         var entries: [CatalogueEntry] = []
-        var totals = Snapshot.Totals(namespaces: 0, documents: 0, rawBytes: 0, chunks: 0, addedBytes: 0)
         for (namespace, streams) in data {
             let list = writer.makeLeafList()
             var documents = 0
@@ -66,13 +65,12 @@ enum Engine {
                     database: String(parts[0]), collection: String(parts[1]), kind: .collection,
                     uuid: [UInt8](repeating: 1, count: 16), options: [:], indexes: [], documents: documents,
                     rawBytes: rawBytes, plan: nil, leafCount: list.count, leaves: try list.finish()))
-            totals.namespaces += 1
-            totals.documents += documents
-            totals.rawBytes += rawBytes
         }
         entries.sort(by: CatalogueEntry.precedes)
         return try writer.commit(
-            draft(try writer.store(documents: entries.map { $0.encode() }, type: .catalogue), totals, at: seconds))
+            draft(
+                try writer.store(documents: entries.map { $0.encode() }, type: .catalogue),
+                Snapshot.Totals(of: entries), at: seconds))
     }
 
     private static func store(_ streams: [[BSONDocument]], with writer: ArchiveWriter) throws -> [StoredStream] {

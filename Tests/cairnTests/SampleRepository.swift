@@ -78,8 +78,7 @@ final class SampleRepository {
                     featureCompatibilityVersion: "6.0"),
                 scanOrder: .id, tags: tags,
                 catalogue: try writer.store(documents: entries.map { $0.encode() }, type: .catalogue),
-                totals: Snapshot.Totals(
-                    namespaces: 2, documents: stored.documents, rawBytes: stored.rawBytes, chunks: 0, addedBytes: 0),
+                totals: Snapshot.Totals(of: entries),
                 warnings: [], exact: true))
     }
 

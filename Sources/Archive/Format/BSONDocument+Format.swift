@@ -60,7 +60,8 @@ extension BSONDocument {
     }
 
     /// The version that says how to read the rest. format-spec.md §10.1 [V-3].
-    func requireVersion(_ known: Int, in object: String) throws {
+    @discardableResult
+    func requireVersion(_ known: Int, in object: String) throws -> Int {
         let version: Int = try require("version", in: object)
         guard version <= known else {
             throw CairnError(
@@ -69,6 +70,7 @@ extension BSONDocument {
                     + "use a newer one", object: object)
         }
         guard version >= 1 else { throw CairnError(.corrupt, "version \(version) never existed", object: object) }
+        return version
     }
 
     /// Parses stored bytes; whatever is wrong with them is damage of `object`.

@@ -16,7 +16,10 @@ public import Bytes
 /// leafCount int64
 /// leaves    array of documents  leaves in order, when there are at most 4
 /// lists     binary              otherwise: ids of the leaf-list chunks in order, 32 bytes each
+/// runs      array of documents  what changed since the leaves were read, oldest first (`Run`); absent when nothing
 /// ```
+/// `documents`, `rawBytes` and `leafCount` describe the leaves alone, so an incremental copies an entry byte for byte
+/// and appends a run, or leaves it as it is when nothing changed: its catalogue chunk is then shared.
 public struct CatalogueEntry: Hashable, Sendable {
     /// What the namespace is. A reader that met another would not know how to make it again, and refuses it.
     public enum Kind: String, Sendable, Hashable {
@@ -59,11 +62,14 @@ public struct CatalogueEntry: Hashable, Sendable {
     public var leafCount: Int
     /// The leaves.
     public var leaves: Leaves
+    /// What changed since the leaves were read, oldest first.
+    public var runs: [Run]
 
     /// An entry of its parts.
     public init(
         database: String, collection: String, kind: Kind, uuid: [UInt8]?, options: BSONDocument,
-        indexes: [BSONDocument], documents: Int, rawBytes: Int, plan: BSONDocument?, leafCount: Int, leaves: Leaves
+        indexes: [BSONDocument], documents: Int, rawBytes: Int, plan: BSONDocument?, leafCount: Int, leaves: Leaves,
+        runs: [Run] = []
     ) {
         self.database = database
         self.collection = collection
@@ -76,7 +82,17 @@ public struct CatalogueEntry: Hashable, Sendable {
         self.plan = plan
         self.leafCount = leafCount
         self.leaves = leaves
+        self.runs = runs
     }
+
+    /// Documents that the collection holds: those of the leaves, and what the runs make of them.
+    public var liveDocuments: Int { runs.reduce(documents) { $0 + $1.delta } }
+
+    /// Leaves of the entry and of its runs.
+    public var totalLeafCount: Int { runs.reduce(leafCount) { $0 + $1.leafCount } }
+
+    /// Bytes of the documents in all leaves, those that a later run replaced included.
+    public var totalRawBytes: Int { runs.reduce(rawBytes) { $0 + $1.rawBytes } }
 
     /// `db.coll`.
     public var namespace: String { database + "." + collection }
@@ -102,12 +118,9 @@ public struct CatalogueEntry: Hashable, Sendable {
             builder.append("rawBytes", .count(rawBytes))
             if let plan { builder.append("plan", document: plan.bytes.rawSpan) }
             builder.append("leafCount", .count(leafCount))
-            switch leaves {
-            case .inline(let leaves):
-                precondition(leaves.count <= FormatLimits.inlineLeavesMax && leaves.count == leafCount)
-                builder.appendDocuments("leaves", leaves.map { $0.encode() })
-            case .lists(let ids): builder.append("lists", .digests(ids))
-            }
+            leaves.encode(into: &builder, count: leafCount)
+            precondition(runs.count <= FormatLimits.runsMax)
+            if !runs.isEmpty { builder.appendDocuments("runs", runs.map { $0.encode() }) }
         }
     }
 
@@ -130,18 +143,16 @@ public struct CatalogueEntry: Hashable, Sendable {
         rawBytes = try document.requireCount("rawBytes", in: object)
         plan = try document.optional("plan", in: object)
         leafCount = try document.requireCount("leafCount", in: object)
-        if document.contains("lists") {
-            leaves = .lists(try document.requireDigests("lists", in: object))
-            return
+        leaves = try Leaves(
+            document, count: leafCount, documents: documents, rawBytes: rawBytes, object: object)
+        let stored: [BSONDocument] = try document.optional("runs", in: object) ?? []
+        guard stored.count <= FormatLimits.runsMax else {
+            throw CairnError(.corrupt, "an entry with \(stored.count) runs", object: object)
         }
-        let stored: [BSONDocument] = try document.require("leaves", in: object)
-        guard stored.count == leafCount, stored.count <= FormatLimits.inlineLeavesMax else {
-            throw CairnError(.corrupt, "\(stored.count) leaves are inline, \(leafCount) are counted", object: object)
+        runs = try stored.enumerated().map { try Run($1, object: "\(object), run \($0 + 1)") }
+        guard liveDocuments >= 0 else {
+            throw CairnError(.corrupt, "the runs leave \(liveDocuments) documents", object: object)
         }
-        let inline = try stored.map { try Leaf($0, object: object) }
-        guard inline.reduce(0, { $0 + $1.documents }) == documents, inline.reduce(0, { $0 + $1.rawBytes }) == rawBytes
-        else { throw CairnError(.corrupt, "the leaves do not add up to the totals of the entry", object: object) }
-        leaves = .inline(inline)
     }
 
     /// Calls `body` with each entry of the plaintext of a catalogue chunk.
@@ -149,6 +160,34 @@ public struct CatalogueEntry: Hashable, Sendable {
         inCatalogue plaintext: RawSpan, object: String, _ body: (CatalogueEntry) throws -> Void
     ) throws {
         try forEachDocument(plaintext, object: object) { try body(CatalogueEntry($0, object: object)) }
+    }
+}
+
+extension CatalogueEntry.Leaves {
+    /// Appends `leaves` or `lists`.
+    func encode(into builder: inout DocumentBuilder, count: Int) {
+        switch self {
+        case .inline(let leaves):
+            precondition(leaves.count <= FormatLimits.inlineLeavesMax && leaves.count == count)
+            builder.appendDocuments("leaves", leaves.map { $0.encode() })
+        case .lists(let ids): builder.append("lists", .digests(ids))
+        }
+    }
+
+    /// Reads `leaves` or `lists` of a document that counts them.
+    init(_ document: BSONDocument, count: Int, documents: Int, rawBytes: Int, object: String) throws {
+        if document.contains("lists") {
+            self = .lists(try document.requireDigests("lists", in: object))
+            return
+        }
+        let stored: [BSONDocument] = try document.require("leaves", in: object)
+        guard stored.count == count, stored.count <= FormatLimits.inlineLeavesMax else {
+            throw CairnError(.corrupt, "\(stored.count) leaves are inline, \(count) are counted", object: object)
+        }
+        let inline = try stored.map { try Leaf($0, object: object) }
+        guard inline.reduce(0, { $0 + $1.documents }) == documents, inline.reduce(0, { $0 + $1.rawBytes }) == rawBytes
+        else { throw CairnError(.corrupt, "the leaves do not add up to the totals of the entry", object: object) }
+        self = .inline(inline)
     }
 }
 

@@ -14,9 +14,9 @@ public enum ChunkType: UInt8, Sendable, Hashable, CaseIterable {
     case leafList = 2
     /// `CatalogueEntry` documents, concatenated.
     case catalogue = 3
-    /// Oplog entries, concatenated. Reserved: no writer of this version makes them.
+    /// Oplog entries as the server gave them, concatenated.
     case oplog = 4
-    /// The chunk delta of an incremental. Reserved: no writer of this version makes them.
+    /// `{_id: …}` of documents that a run removed, concatenated.
     case run = 5
 }
 

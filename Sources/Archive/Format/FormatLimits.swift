@@ -27,6 +27,8 @@ public enum FormatLimits {
     public static let leafIDMax = 1024
     /// Leaves that a catalogue entry holds inline; more go to leaf-list chunks.
     public static let inlineLeavesMax = 4
+    /// Runs of one catalogue entry. A collection that has as many is scanned or compacted instead of getting another.
+    public static let runsMax = 4096
     /// Time that a lease may reach into the future, in milliseconds.
     public static let leaseDurationMax: Int64 = 24 * 3600 * 1000
 }

@@ -9,7 +9,7 @@ public enum ObjectKind: UInt8, Sendable, Hashable, CaseIterable {
     case index = 3
     /// A snapshot.
     case snapshot = 4
-    /// An oplog segment. Reserved: no writer of this version makes them.
+    /// An oplog segment.
     case segment = 5
     /// A lease.
     case lease = 6

@@ -5,10 +5,11 @@ public import Bytes
 /// format-spec.md §9.3 [F-3].
 ///
 /// ```
-/// version    int32      1
-/// kind       string     "full"
+/// version    int32      1, or 2 when a catalogue entry has runs
+/// kind       string     "full", "incremental" or "synthetic"
 /// parent     binary     id of the snapshot that this one builds on, absent when none
 /// at         timestamp  the cluster time at which it is exact
+/// term       int64      the election term at `at`; absent when not known
 /// started    date
 /// finished   date
 /// source     document   {set, host, serverVersion, featureCompatibilityVersion}: strings; set may be absent
@@ -24,6 +25,10 @@ public struct Snapshot: Hashable, Sendable {
     public enum Kind: String, Sendable, Hashable {
         /// Everything was read from the server.
         case full
+        /// What changed since the parent was read from the server.
+        case incremental
+        /// Made of another snapshot and its runs, without a server.
+        case synthetic
     }
 
     /// The order in which collections were read.
@@ -58,9 +63,9 @@ public struct Snapshot: Hashable, Sendable {
     public struct Totals: Hashable, Sendable {
         /// Catalogue entries.
         public var namespaces: Int
-        /// Documents.
+        /// Documents that a restore yields.
         public var documents: Int
-        /// Raw bytes of the documents.
+        /// Bytes of the documents in all leaves, those that a later run replaced included.
         public var rawBytes: Int
         /// Chunks of documents, each counted as often as it is referred to.
         public var chunks: Int
@@ -75,10 +80,18 @@ public struct Snapshot: Hashable, Sendable {
             self.chunks = chunks
             self.addedBytes = addedBytes
         }
+
+        /// The sums over a catalogue; what was added is not known from it.
+        public init(of entries: [CatalogueEntry]) {
+            self.init(
+                namespaces: entries.count, documents: entries.reduce(0) { $0 + $1.liveDocuments },
+                rawBytes: entries.reduce(0) { $0 + $1.totalRawBytes },
+                chunks: entries.reduce(0) { $0 + $1.totalLeafCount }, addedBytes: 0)
+        }
     }
 
-    /// The version of snapshot documents that this engine writes and reads.
-    static let version = 1
+    /// The newest version of snapshot documents that this engine reads.
+    static let version = 2
 
     /// The snapshot's id: the name of its object, not a field in it.
     public var id: RandomID
@@ -106,11 +119,20 @@ public struct Snapshot: Hashable, Sendable {
     public var warnings: [String]
     /// Whether it is exact at `at`.
     public var exact: Bool
+    /// The election term of the operation at `at`, nil when not known.
+    public var term: Int64?
+    /// Whether any of its catalogue entries has runs. Its document is then of version 2, for a reader of version 1
+    /// would pass over them and yield documents as they were before. format-spec.md §10.1 [V-6].
+    public var layered: Bool
+
+    /// Where it stands in the history of its replica set, nil when not known.
+    public var optime: OpTime? { term.map { OpTime(timestamp: at, term: $0) } }
 
     /// A snapshot of its parts.
     public init(
         id: RandomID, kind: Kind, parent: RandomID?, at: Timestamp, started: Int64, finished: Int64, source: Source,
-        scanOrder: ScanOrder, tags: [String], catalogue: [ChunkID], totals: Totals, warnings: [String], exact: Bool
+        scanOrder: ScanOrder, tags: [String], catalogue: [ChunkID], totals: Totals, warnings: [String], exact: Bool,
+        term: Int64? = nil, layered: Bool = false
     ) {
         self.id = id
         self.kind = kind
@@ -125,15 +147,18 @@ public struct Snapshot: Hashable, Sendable {
         self.totals = totals
         self.warnings = warnings
         self.exact = exact
+        self.term = term
+        self.layered = layered
     }
 
     /// The document that is sealed.
     func encode() -> BSONDocument {
         BSONDocument { builder in
-            builder.append("version", .int32(Int32(Snapshot.version)))
+            builder.append("version", .int32(layered ? 2 : 1))
             builder.append("kind", .string(kind.rawValue))
             builder.append("parent", ifPresent: parent.map { .id($0) })
             builder.append("at", .timestamp(at))
+            builder.append("term", ifPresent: term.map { .int64($0) })
             builder.append("started", .date(started))
             builder.append("finished", .date(finished))
             builder.append("source", .document(source.encode()))
@@ -149,7 +174,7 @@ public struct Snapshot: Hashable, Sendable {
     /// Reads the document of the snapshot `id`.
     init(id: RandomID, _ document: BSONDocument) throws {
         let object = Names.text(.snapshot, id)
-        try document.requireVersion(Snapshot.version, in: object)
+        let version = try document.requireVersion(Snapshot.version, in: object)
         let kindText: String = try document.require("kind", in: object)
         let orderText: String = try document.require("scanOrder", in: object)
         guard let kind = Kind(rawValue: kindText), let order = ScanOrder(rawValue: orderText) else {
@@ -159,9 +184,11 @@ public struct Snapshot: Hashable, Sendable {
         }
         self.id = id
         self.kind = kind
+        layered = version > 1
         scanOrder = order
         parent = document.contains("parent") ? try document.requireID("parent", in: object) : nil
         at = try document.require("at", in: object)
+        term = try document.optional("term", in: object)
         started = try document.requireDate("started", in: object)
         finished = try document.requireDate("finished", in: object)
         source = try Source(try document.require("source", in: object), object: object)

@@ -9,6 +9,10 @@ public final class ChunkReader {
     private let opener: ChunkOpener
     private let hasher: ChunkHasher
 
+    /// The hash that `LayerTable` keeps identities by. Keyed, so that nobody who writes to the source can make them
+    /// collide.
+    var identityHash: SipHash { SipHash(key: repository.keys.chunkerKey) }
+
     /// A reader of `repository`, whose chunks are where `chunks` says.
     public init(repository: Repository, chunks: ChunkIndex) {
         self.repository = repository

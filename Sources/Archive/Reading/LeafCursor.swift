@@ -4,7 +4,9 @@ import Synchronization
 /// The leaves of one collection, one by one, in order; leaf lists are read as they are reached. Confined to one
 /// thread.
 public struct LeafCursor {
-    private let entry: CatalogueEntry
+    private let expected: (leaves: Int, documents: Int, rawBytes: Int)
+    /// What the leaves are of, for messages.
+    private let owner: String
     private let object: String
     private let reader: ChunkReader
     private let buffer = Buffer(capacity: 0)
@@ -15,16 +17,34 @@ public struct LeafCursor {
     private var rawBytes = 0
     private var ended = false
 
+    /// The leaves that the entry had before its runs.
     init(entry: CatalogueEntry, snapshot: RandomID, reader: ChunkReader) {
-        self.entry = entry
+        self.init(
+            entry.leaves, expected: (entry.leafCount, entry.documents, entry.rawBytes), owner: entry.namespace,
+            object: Names.text(.snapshot, snapshot), reader: reader)
+    }
+
+    /// The leaves of one run.
+    init(run: Run, owner: String, object: String, reader: ChunkReader) {
+        self.init(
+            run.leaves, expected: (run.leafCount, run.documents, run.rawBytes), owner: owner, object: object,
+            reader: reader)
+    }
+
+    private init(
+        _ leaves: CatalogueEntry.Leaves, expected: (leaves: Int, documents: Int, rawBytes: Int), owner: String,
+        object: String, reader: ChunkReader
+    ) {
+        self.expected = expected
+        self.owner = owner
+        self.object = object
         self.reader = reader
-        object = Names.text(.snapshot, snapshot)
-        switch entry.leaves {
+        switch leaves {
         case .inline(let inline):
-            leaves = inline[...]
+            self.leaves = inline[...]
             lists = []
         case .lists(let ids):
-            leaves = []
+            self.leaves = []
             lists = ids[...]
         }
     }
@@ -60,12 +80,12 @@ public struct LeafCursor {
     private mutating func checkTotals() throws {
         guard !ended else { return }
         ended = true
-        guard count == entry.leafCount, documents == entry.documents, rawBytes == entry.rawBytes else {
+        guard count == expected.leaves, documents == expected.documents, rawBytes == expected.rawBytes else {
             throw CairnError(
                 .corrupt,
                 """
-                \(entry.namespace): its leaves hold \(count) chunks, \(documents) documents and \(rawBytes) bytes, its \
-                catalogue entry says \(entry.leafCount), \(entry.documents) and \(entry.rawBytes)
+                \(owner): its leaves hold \(count) chunks, \(documents) documents and \(rawBytes) bytes, its \
+                catalogue entry says \(expected.leaves), \(expected.documents) and \(expected.rawBytes)
                 """, object: object)
         }
     }

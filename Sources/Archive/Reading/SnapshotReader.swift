@@ -33,6 +33,11 @@ public struct SnapshotReader: Sendable {
                         .corrupt, "\(entry.namespace) stands behind \(previous.namespace) in the catalogue",
                         object: Names.text(.snapshot, snapshot.id))
                 }
+                guard entry.runs.isEmpty || snapshot.layered else {
+                    throw CairnError(
+                        .corrupt, "\(entry.namespace) has runs in a snapshot of version 1",
+                        object: Names.text(.snapshot, snapshot.id))
+                }
                 previous = entry
                 count += 1
                 try body(entry)
@@ -54,7 +59,13 @@ public struct SnapshotReader: Sendable {
         try CatalogueEntry.forEach(inCatalogue: buffer.bytes, object: "catalogue chunk \(id.hex)", body)
     }
 
-    /// The leaves of the collection `entry`.
+    /// The leaves of the collection `entry`, those of its runs behind them. Which of their documents are live, a
+    /// `LayerTable` says.
+    public func layers(of entry: CatalogueEntry) -> LayeredCursor {
+        LayeredCursor(entry: entry, snapshot: snapshot.id, reader: makeChunkReader())
+    }
+
+    /// The leaves that the collection `entry` had before its runs: all there are when it has none.
     public func leaves(of entry: CatalogueEntry) -> LeafCursor {
         LeafCursor(entry: entry, snapshot: snapshot.id, reader: makeChunkReader())
     }

@@ -107,6 +107,19 @@ public final class ArchiveWriter: Sendable {
         ChunkStream(intake: intake, chunker: Chunker(hash: chunkerHash, sizes: repository.config.documentChunks))
     }
 
+    /// A stream for entries of the oplog; it counts among the `options.streams`.
+    public func makeOplogStream() -> OplogStream {
+        OplogStream(intake: intake, chunker: Chunker(hash: chunkerHash, sizes: repository.config.documentChunks))
+    }
+
+    /// A collector for what changed in one collection. While it has documents it counts among the `options.streams`.
+    public func makeRunWriter() -> RunWriter {
+        let chunker = Chunker(hash: chunkerHash, sizes: repository.config.documentChunks)
+        return RunWriter(
+            stream: makeStream(), leaves: makeLeafList(),
+            removals: MetadataStream(lane: lane, type: .run, chunker: chunker))
+    }
+
     /// Stores documents of the archive's own as chunks of `type`.
     ///
     /// - Returns: the chunks' ids, in order.
@@ -158,7 +171,7 @@ public final class ArchiveWriter: Sendable {
 
     /// Makes everything durable, then writes the snapshot, which is the commit. The writer is of no use afterwards.
     ///
-    /// - Parameter draft: complete but for `totals.chunks` and `totals.addedBytes`, which the writer knows.
+    /// - Parameter draft: complete but for `totals.addedBytes`, which the writer knows.
     /// - Returns: what was written.
     /// - Throws: the writer's first error. Nothing was committed then, unless putting the snapshot itself failed,
     ///   where a store may have
@@ -166,9 +179,7 @@ public final class ArchiveWriter: Sendable {
     public func commit(_ draft: Snapshot) throws -> Snapshot {
         try flush()
         var snapshot = draft
-        let progress = statistics.progress
-        snapshot.totals.chunks = progress.chunks
-        snapshot.totals.addedBytes = progress.addedBytes
+        snapshot.totals.addedBytes = statistics.progress.addedBytes
         try guarding { try repository.writeSnapshot(snapshot) }
         intake.queue.finish()
         packQueue.finish()

@@ -1,14 +1,20 @@
+import BSON
 import Bytes
 
-/// A chunk of documents on its way to a worker, which owns `buffer` from now on.
+/// A chunk on its way to a worker, which owns `buffer` from now on.
 struct ChunkWork: Sendable {
+    /// What the chunk holds, and who is told that it is stored.
+    enum Content: Sendable {
+        /// Documents of a collection; the last one starts at `lastDocumentOffset` in the buffer.
+        case documents(count: Int, lastDocumentOffset: Int, StreamTally<Leaf>)
+        /// Oplog entries; `first` and `last` are their times.
+        case oplog(count: Int, first: Timestamp, last: Timestamp, StreamTally<OplogChunk>)
+    }
+
     let buffer: Buffer
-    let documents: Int
-    /// Where the last document starts in `buffer`.
-    let lastDocumentOffset: Int
     /// Its place among the chunks of its stream.
     let ordinal: Int
-    let tally: StreamTally
+    let content: Content
 }
 
 /// What workers take from their queue.

@@ -6,7 +6,7 @@ import Bytes
 /// stream blocks while they are busy. Nothing is allocated per document.
 public final class ChunkStream {
     private let intake: ChunkIntake
-    private let tally: StreamTally
+    private let tally: StreamTally<Leaf>
     private var chunker: Chunker
     private var buffer: Buffer?
     private var documentsInChunk = 0
@@ -46,13 +46,15 @@ public final class ChunkStream {
         precondition(!finished, "finish once")
         finished = true
         try endChunk()
-        tally.finish(chunks: chunks, documents: documents, rawBytes: rawBytes)
+        tally.finish(chunks: chunks)
     }
 
     /// Waits until the workers have stored every chunk of the finished stream.
     ///
     /// - Throws: the writer's first error.
-    public func wait() throws -> StoredStream { try tally.wait() }
+    public func wait() throws -> StoredStream {
+        StoredStream(leaves: try tally.wait(), documents: documents, rawBytes: rawBytes)
+    }
 
     /// A stream that is dropped half-way (its range failed and will be read again) gives its buffer back. Chunks
     /// that were cut already stay in the repository: reading the range again finds them.
@@ -70,8 +72,8 @@ public final class ChunkStream {
         guard let buffer = buffer.take() else { return }
         documents += documentsInChunk
         let work = ChunkWork(
-            buffer: buffer, documents: documentsInChunk, lastDocumentOffset: lastDocumentOffset, ordinal: chunks,
-            tally: tally)
+            buffer: buffer, ordinal: chunks,
+            content: .documents(count: documentsInChunk, lastDocumentOffset: lastDocumentOffset, tally))
         documentsInChunk = 0
         chunks += 1
         try intake.queue.push(.chunk(work))

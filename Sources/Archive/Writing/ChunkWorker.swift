@@ -1,7 +1,7 @@
 import BSON
 import Bytes
 
-/// One worker thread: takes chunks of documents, has them stored, and reports their leaves.
+/// One worker thread: takes chunks, has them stored, and reports where they are.
 struct ChunkWorker {
     private let intake: ChunkIntake
     private let encoder: ChunkEncoder
@@ -26,22 +26,29 @@ struct ChunkWorker {
     }
 
     private func store(_ work: ChunkWork) throws {
-        let plaintext = work.buffer.bytes
-        let (id, isNew) = try encoder.store(plaintext, type: .documents)
-        statistics.chunks.raise(by: 1)
-        if isNew { statistics.newChunks.raise(by: 1) }
-        statistics.rawBytes.raise(by: plaintext.byteCount)
-        let leaf = try Self.leaf(id, work)
-        intake.chunkPool.give(work.buffer)
-        work.tally.add(leaf, ordinal: work.ordinal)
+        let buffer = work.buffer
+        switch work.content {
+        case .documents(let count, let lastDocumentOffset, let tally):
+            let (id, isNew) = try encoder.store(buffer.bytes, type: .documents)
+            statistics.chunks.raise(by: 1)
+            if isNew { statistics.newChunks.raise(by: 1) }
+            statistics.rawBytes.raise(by: buffer.count)
+            let leaf = try Self.leaf(id, buffer.bytes, count, lastDocumentOffset)
+            intake.chunkPool.give(buffer)
+            tally.add(leaf, ordinal: work.ordinal)
+        case .oplog(let count, let first, let last, let tally):
+            let id = try encoder.store(buffer.bytes, type: .oplog).id
+            let chunk = OplogChunk(chunk: id, entries: count, rawBytes: buffer.count, first: first, last: last)
+            intake.chunkPool.give(buffer)
+            tally.add(chunk, ordinal: work.ordinal)
+        }
     }
 
-    private static func leaf(_ id: ChunkID, _ work: ChunkWork) throws -> Leaf {
-        let bytes = work.buffer.bytes
+    private static func leaf(_ id: ChunkID, _ bytes: RawSpan, _ count: Int, _ lastOffset: Int) throws -> Leaf {
         let first = bytes.extracting(0..<Int(bytes.integer(at: 0, as: UInt32.self)))
-        let last = bytes.extracting(work.lastDocumentOffset..<bytes.byteCount)
+        let last = bytes.extracting(lastOffset..<bytes.byteCount)
         return Leaf(
-            chunk: id, documents: work.documents, rawBytes: bytes.byteCount,
+            chunk: id, documents: count, rawBytes: bytes.byteCount,
             firstID: [UInt8](try DocumentIdentity.idBytes(of: first)),
             lastID: [UInt8](try DocumentIdentity.idBytes(of: last)))
     }

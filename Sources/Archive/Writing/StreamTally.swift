@@ -1,16 +1,14 @@
 import Bytes
 import Synchronization
 
-/// What has become of one stream: its leaves in the order of its documents. Filled by the workers, in any order.
-final class StreamTally: Sendable {
+/// What has become of one stream: its stored chunks in the order of its documents. Filled by the workers, in any order.
+final class StreamTally<Stored: Sendable>: Sendable {
     private struct State {
         /// By the ordinal of the chunk in the stream; nil while a worker has it.
-        var leaves: [Leaf?] = []
+        var pieces: [Stored?] = []
         var stored = 0
         /// The number of chunks, once the stream is finished.
         var expected: Int?
-        var documents = 0
-        var rawBytes = 0
         var waiter: BoundedQueue<Bool>?
 
         var isComplete: Bool { stored == expected }
@@ -22,10 +20,10 @@ final class StreamTally: Sendable {
     init(failure: FailureSwitch) { self.failure = failure }
 
     /// A worker has stored the chunk `ordinal`.
-    func add(_ leaf: Leaf, ordinal: Int) {
+    func add(_ piece: Stored, ordinal: Int) {
         let waiter = state.withLock { state -> BoundedQueue<Bool>? in
-            while state.leaves.count <= ordinal { state.leaves.append(nil) }
-            state.leaves[ordinal] = leaf
+            while state.pieces.count <= ordinal { state.pieces.append(nil) }
+            state.pieces[ordinal] = piece
             state.stored += 1
             return state.isComplete ? state.waiter : nil
         }
@@ -33,16 +31,12 @@ final class StreamTally: Sendable {
     }
 
     /// The stream has ended after `chunks` chunks.
-    func finish(chunks: Int, documents: Int, rawBytes: Int) {
-        state.withLock { state in
-            state.expected = chunks
-            state.documents = documents
-            state.rawBytes = rawBytes
-        }
+    func finish(chunks: Int) {
+        state.withLock { $0.expected = chunks }
     }
 
     /// Waits until the workers have stored all chunks of the finished stream.
-    func wait() throws -> StoredStream {
+    func wait() throws -> [Stored] {
         try failure.check()
         let waiter = BoundedQueue<Bool>(capacity: 1)
         let complete = state.withLock { state in
@@ -58,8 +52,7 @@ final class StreamTally: Sendable {
         }
         return state.withLock { state in
             state.waiter = nil
-            return StoredStream(
-                leaves: state.leaves.map { $0! }, documents: state.documents, rawBytes: state.rawBytes)
+            return state.pieces.map { $0! }
         }
     }
 }

@@ -78,10 +78,8 @@ struct SnapshotDraft {
                 set: server.setName, host: server.host, serverVersion: server.version,
                 featureCompatibilityVersion: server.featureCompatibilityVersion ?? ""),
             scanOrder: options.scanOrder == .natural ? .natural : .id, tags: options.tags, catalogue: catalogue,
-            totals: Snapshot.Totals(
-                namespaces: entries.count, documents: entries.reduce(0) { $0 + $1.documents },
-                rawBytes: entries.reduce(0) { $0 + $1.rawBytes }, chunks: 0, addedBytes: 0),
-            warnings: warnings, exact: exact)
+            totals: Snapshot.Totals(of: entries),
+            warnings: warnings, exact: exact, layered: entries.contains { !$0.runs.isEmpty })
     }
 
     /// What the command tells of the snapshot that was committed.

@@ -124,7 +124,7 @@ import Testing
     /// [V-3] [F-3]
     @Test func newerSnapshotsAreNamed() {
         let id = RandomID.random()
-        for (name, value) in [("version", BSONValue.int32(2)), ("kind", "incremental"), ("scanOrder", "random")] {
+        for (name, value) in [("version", BSONValue.int32(3)), ("kind", "hologram"), ("scanOrder", "random")] {
             let document = BSONDocument(
                 Self.snapshot(id).encode().fields.map { ($0.name, $0.name == name ? value : $0.value) })
             #expect(throws: CairnError.self) { try Snapshot(id: id, document) }

@@ -1,0 +1,42 @@
+import BSON
+public import Bytes
+
+// Segments.
+extension Repository {
+    /// The ids of all segments, ascending.
+    public func segmentIDs() throws -> [RandomID] { try list(.segment) }
+
+    /// Reads one segment's description; `SegmentReader` reads its entries.
+    public func segment(_ id: RandomID) throws -> Segment {
+        try Segment(id: id, try readSealed(kind: .segment, id: id))
+    }
+
+    /// Reads the descriptions of all segments, by the time that they begin at, then by the one that they end at.
+    ///
+    /// - Parameter damaged: is told of a segment that is damaged or of a newer version; when nil, the first such error
+    ///   is thrown. One that somebody removes meanwhile is passed over.
+    public func segments(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> [Segment] {
+        var segments: [Segment] = []
+        let codec = makeSealedObjects()
+        for id in try segmentIDs() {
+            do {
+                segments.append(try Segment(id: id, try readSealed(kind: .segment, id: id, codec: codec)))
+            } catch let error as CairnError where error.code == .notFound {
+                continue
+            } catch let error as CairnError where error.code == .corrupt || error.code == .unsupportedFormat {
+                guard let damaged else { throw error }
+                damaged(id, error)
+            }
+        }
+        return segments.sorted {
+            ($0.from.timestamp, $0.to.timestamp, $0.id) < ($1.from.timestamp, $1.to.timestamp, $1.id)
+        }
+    }
+
+    /// Commits a segment. Its chunks must be durable (`ArchiveWriter.flush`). format-spec.md §11 [W-3].
+    public func writeSegment(_ segment: Segment) throws {
+        let problem = segment.problem
+        precondition(problem == nil, problem ?? "")
+        try writeSealed(segment.encode(), kind: .segment, id: segment.id)
+    }
+}
