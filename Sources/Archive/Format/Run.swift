@@ -73,9 +73,9 @@ public struct Run: Hashable, Sendable {
         removed = try document.requireCount("removed", in: object)
         removals = try document.requireDigests("removals", in: object)
         delta = try document.require("delta", in: object)
-        // The documents and `_id`s of a run bound what it can change; a faulty one must not overflow a sum.
+        // The sums over the runs of an entry must not overflow, whoever wrote them.
         let bound = 1 << 48
-        guard documents < bound, removed < bound, rawBytes < bound, delta <= documents, delta >= -removed,
+        guard documents < bound, removed < bound, rawBytes < bound, delta <= documents, delta > -bound,
             removals.count <= removed
         else {
             throw CairnError(
