@@ -33,7 +33,7 @@ extension Repository {
         }
     }
 
-    /// Commits a segment. Its chunks must be durable (`ArchiveWriter.flush`). format-spec.md §11 [W-3].
+    /// Commits a segment. Its chunks must be durable (`ArchiveWriter.flush`). format-spec.md §11 [W-8].
     public func writeSegment(_ segment: Segment) throws {
         let problem = segment.problem
         precondition(problem == nil, problem ?? "")

@@ -19,7 +19,7 @@ public import Bytes
 /// runs      array of documents  what changed since the leaves were read, oldest first (`Run`); absent when nothing
 /// ```
 /// `documents`, `rawBytes` and `leafCount` describe the leaves alone, so an incremental copies an entry byte for byte
-/// and appends a run, or leaves it as it is when nothing changed: its catalogue chunk is then shared.
+/// and appends a run, or leaves it as it is when nothing changed: its catalogue chunk is then shared. [F-10]
 public struct CatalogueEntry: Hashable, Sendable {
     /// What the namespace is. A reader that met another would not know how to make it again, and refuses it.
     public enum Kind: String, Sendable, Hashable {

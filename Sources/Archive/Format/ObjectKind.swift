@@ -1,5 +1,7 @@
 /// What a sealed structure is: a byte of its associated data, so that no object opens as another kind.
 /// format-spec.md §4.2 [O-1].
+///
+/// Whoever deletes packs must know the use of every folder: chunks may be needed from there. [V-7]
 public enum ObjectKind: UInt8, Sendable, Hashable, CaseIterable {
     /// A chunk in a pack.
     case chunk = 1

@@ -14,7 +14,7 @@ public import Bytes
 /// delta     int64               what the run adds to the number of documents, may be negative
 /// ```
 /// A run stands for a set: no `_id` is in it twice, neither put twice nor put and removed. It may put documents that
-/// did not change, and remove `_id`s that were not there.
+/// did not change, and remove `_id`s that were not there. [F-9]
 public struct Run: Hashable, Sendable {
     /// Documents that were put: inserted, changed, or read again.
     public var documents: Int

@@ -48,9 +48,10 @@ public struct Segment: Hashable, Sendable {
     public var addedBytes: Int
     /// The entries, in order.
     public var chunks: [OplogChunk]
-    /// Entries before `from` that belong to transactions committed later, in order.
+    /// Entries before `from` that belong to transactions committed in it, in order: nobody has to look for them in
+    /// other segments. [S-4]
     public var prelude: [OplogChunk]
-    /// Why the stretch is lost; nil when it is not.
+    /// Why the stretch is lost; nil when it is not. Nobody may go on across it. [S-6]
     public var gap: String?
 
     /// A segment of its parts.

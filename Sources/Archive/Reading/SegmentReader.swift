@@ -25,7 +25,8 @@ public struct SegmentReader {
         for chunk in segment.chunks { try forEach(in: chunk, entry) }
     }
 
-    /// Calls `body` with the entries later than `time` alone; chunks that end before are not read.
+    /// Calls `body` with the entries later than `time` alone: what a reader that comes from an overlapping segment has
+    /// not seen. Chunks that end before are not read. [S-5]
     public func forEachEntry(after time: Timestamp, _ body: (RawSpan, Timestamp) throws -> Void) throws {
         for chunk in segment.chunks where chunk.last > time {
             try forEach(in: chunk) { span, entryTime in
