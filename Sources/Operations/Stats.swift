@@ -16,7 +16,7 @@ public struct Stats: Sendable {
 
     /// Chunks of one type.
     public struct Chunks: Sendable {
-        /// `documents`, `leaf lists` or `catalogues`.
+        /// `documents`, `leaf lists`, `catalogues`, `oplog entries` or `removals`.
         public var type: String
         /// Their number.
         public var count: Int
@@ -98,7 +98,8 @@ public struct Stats: Sendable {
         case .documents: "documents"
         case .leafList: "leaf lists"
         case .catalogue: "catalogues"
-        default: "\(type)"
+        case .oplog: "oplog entries"
+        case .run: "removals"
         }
     }
 }

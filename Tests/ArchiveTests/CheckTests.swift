@@ -255,7 +255,7 @@ struct Tampering {
         #expect(
             damage.affected[0]
                 == Affected(
-                    snapshot: damage.affected[0].snapshot, namespace: "shop.orders", documents: leaf.documents,
+                    snapshot: try #require(damage.affected[0].snapshot), namespace: "shop.orders", documents: leaf.documents,
                     firstID: leaf.firstID, lastID: leaf.lastID))
         #expect(report.incompleteSnapshots.contains(snapshot.id))
 

@@ -27,26 +27,30 @@ public enum Check {
         let badChunks: Set<ChunkID>
         /// Packs in which a chunk is damaged.
         let packsWithBadChunks: Set<RandomID>
-        /// Snapshots whose own object cannot be opened.
-        let unreadableSnapshots: [RandomID]
+        /// Snapshots and segments whose own object is damaged. One of a newer version is none of them: it is only not
+        /// readable to this program.
+        let unreadable: [ObjectName]
     }
 
-    /// - Parameter putAside: snapshots that a repair has just taken out of service, before any audit record says so.
+    /// - Parameter putAside: objects that a repair has just taken out of service, before any audit record says so.
     static func examine(
-        _ repository: Repository, options: CheckOptions, monitor: CheckMonitor, putAside: [RandomID] = []
+        _ repository: Repository, options: CheckOptions, monitor: CheckMonitor, putAside: [ObjectName] = []
     ) throws -> Examination {
         let findings = Findings()
         var report = CheckReport()
         let snapshots = try repository.snapshotIDs()
+        let segments = try repository.segmentIDs()
         let inventory = Inventory(repository: repository, monitor: monitor)
         try inventory.take(workers: options.workers, findings)
         let walk = ReferenceWalk(
             repository: repository, inventory: inventory, findings: findings, monitor: monitor,
             countsDocuments: options.data != .none)
         try walk.walk(snapshots)
+        try walk.walk(segments: segments)
         let damaged = try readPacks(repository, options, inventory, walk, findings, monitor, &report)
         try walk.attribute()
-        try checkSmallObjects(repository, snapshots + putAside, findings)
+        let aside = putAside.compactMap { Names.id(of: $0, kind: .snapshot) }
+        try checkSmallObjects(repository, snapshots + aside, findings)
         try listUnknown(repository, &report)
 
         report.damage = findings.damage
@@ -58,10 +62,11 @@ public enum Check {
         report.unindexed = inventory.unindexed.keys.filter { !walk.usedPacks.contains($0) }.sorted()
         report.incompleteSnapshots = walk.incomplete.sorted()
         report.soundSnapshots = walk.readableSnapshots.filter { !walk.incomplete.contains($0) }.sorted()
-        let readable = Set(walk.readableSnapshots)
+        report.incompleteSegments = walk.incompleteSegments.sorted()
+        report.soundSegments = walk.segments.map(\.id).filter { !walk.incompleteSegments.contains($0) }.sorted()
         return Examination(
             report: report, inventory: inventory, badChunks: Set(findings.badChunks.keys), packsWithBadChunks: damaged,
-            unreadableSnapshots: walk.incomplete.filter { !readable.contains($0) }.sorted())
+            unreadable: walk.damagedObjects.sorted())
     }
 
     /// - Returns: packs in which a chunk is damaged.
@@ -73,7 +78,8 @@ public enum Check {
         let chosen = choose(candidates, options.data)
         guard !chosen.isEmpty else { return [] }
         let verifier = PackVerifier(
-            repository: repository, monitor: monitor, documentsOfChunk: walk.documentsOfChunk)
+            repository: repository, monitor: monitor, documentsOfChunk: walk.documentsOfChunk,
+            oplogChunks: walk.oplogChunks)
         let (found, sums) = try verifier.verify(chosen, workers: options.workers)
         var damaged: Set<RandomID> = []
         for finding in found {

@@ -32,8 +32,8 @@ public struct CheckOptions: Sendable {
 public struct CheckReport: Sendable {
     /// Everything that is wrong. Empty: sound as far as was looked.
     public var damage: [Damage] = []
-    /// Packs that no snapshot needs: left by interrupted backups or by forgotten snapshots. The next backup uses
-    /// what is in them.
+    /// Packs that no snapshot or segment needs: left by interrupted backups or by forgotten snapshots. The next backup
+    /// uses what is in them.
     public var leftovers: [RandomID] = []
     /// Those of them that no index object names.
     public var unindexed: [RandomID] = []
@@ -43,6 +43,10 @@ public struct CheckReport: Sendable {
     public var soundSnapshots: [RandomID] = []
     /// Snapshots of which something cannot be read.
     public var incompleteSnapshots: [RandomID] = []
+    /// Segments that can be read whole, as far as was looked.
+    public var soundSegments: [RandomID] = []
+    /// Segments of which something cannot be read.
+    public var incompleteSegments: [RandomID] = []
     /// Packs in the store.
     public var packs = 0
     /// Chunks that index objects name.

@@ -1,3 +1,4 @@
+public import BSON
 public import Bytes
 
 /// One thing that is wrong with a repository, and what it costs.
@@ -31,27 +32,40 @@ public struct Damage: Hashable, Sendable {
     }
 }
 
-/// A part of a snapshot that cannot be read.
+/// A part of a snapshot or of a segment that cannot be read.
 public struct Affected: Hashable, Sendable {
-    /// The snapshot.
-    public var snapshot: RandomID
-    /// `db.coll`; nil when it is not known, because the catalogue itself cannot be read there.
+    /// The snapshot; nil when a segment is meant.
+    public var snapshot: RandomID?
+    /// The segment; nil when a snapshot is meant.
+    public var segment: RandomID?
+    /// `db.coll`; nil for a segment, and when it is not known, because the catalogue itself cannot be read there.
     public var namespace: String?
-    /// The documents that are lost; nil when it is not known how many, because a leaf list cannot be read.
+    /// The documents, or entries of the oplog, that are lost; nil when it is not known how many, because what lists
+    /// them cannot be read.
     public var documents: Int?
     /// The `_id` element of the first of them (`DocumentIdentity.document` makes a document of it), empty when not
     /// known. In a snapshot in natural order the documents between need not have `_id`s between.
-    public var firstID: [UInt8]
+    public var firstID: [UInt8] = []
     /// The `_id` element of the last of them, empty when not known.
-    public var lastID: [UInt8]
+    public var lastID: [UInt8] = []
+    /// The times of the first and the last operation of a segment that are lost; nil when not known, or for a
+    /// snapshot.
+    public var times: ClosedRange<Timestamp>?
 
-    /// A range of its parts.
+    /// A part of a snapshot.
     public init(snapshot: RandomID, namespace: String?, documents: Int?, firstID: [UInt8] = [], lastID: [UInt8] = []) {
         self.snapshot = snapshot
         self.namespace = namespace
         self.documents = documents
         self.firstID = firstID
         self.lastID = lastID
+    }
+
+    /// A stretch of a segment.
+    public init(segment: RandomID, entries: Int?, times: ClosedRange<Timestamp>?) {
+        self.segment = segment
+        documents = entries
+        self.times = times
     }
 
     init(_ leaf: Leaf, snapshot: RandomID, namespace: String) {

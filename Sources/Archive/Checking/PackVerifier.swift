@@ -26,6 +26,8 @@ struct PackVerifier: Sendable {
     let monitor: CheckMonitor
     /// Documents of each chunk as the leaves have it; chunks that no leaf refers to are missing.
     let documentsOfChunk: [ChunkID: UInt32]
+    /// What segments say of their chunks.
+    let oplogChunks: [ChunkID: OplogChunk]
 
     /// Verifies the packs `ids`.
     func verify(_ ids: [RandomID], workers: Int) throws -> (findings: [Finding], sums: Sums) {
@@ -133,8 +135,13 @@ private final class PackVerifierThread {
             throw CairnError(.corrupt, "chunk \(id.hex) holds \(count) documents, its leaf says \(expected)")
         case .leafList: try Leaf.forEach(inList: plaintext.bytes, object: object) { _ in }
         case .catalogue: try CatalogueEntry.forEach(inCatalogue: plaintext.bytes, object: object) { _ in }
-        case .oplog, .run:
+        case .oplog:
             _ = try BSONValidator.validateDocuments(inChunk: plaintext.bytes, strictness: .server)
+            guard let expected = verifier.oplogChunks[id] else { return }
+            var order = OplogOrder(expected, object: object)
+            try DocumentBatch.forEachDocument(inChunk: plaintext.bytes) { _ = try order.take($0) }
+            try order.finish()
+        case .run: _ = try Run.countRemovals(inChunk: plaintext.bytes, object: object)
         }
     }
 }

@@ -1,10 +1,10 @@
 import Bytes
 import ObjectStore
 
-/// Follows every snapshot down to its leaves, and looks each chunk up.
+/// Follows every snapshot down to its leaves and runs, every segment to its chunks, and looks each chunk up.
 ///
-/// Leaf lists that snapshots share are read once: what they hold is remembered by their id. Memory: some 80 bytes a
-/// leaf list, and some 50 bytes a chunk for the number of its documents.
+/// Leaf lists and removals that snapshots share are read once: what they hold is remembered by their id. Memory: some
+/// 80 bytes a leaf list, and some 50 bytes a chunk for the number of its documents.
 final class ReferenceWalk {
     /// What leaves add up to.
     private struct Sums: Equatable {
@@ -19,23 +19,34 @@ final class ReferenceWalk {
         }
     }
 
-    private let repository: Repository
-    private let inventory: Inventory
-    private let findings: Findings
-    private let reader: ChunkReader
-    private let monitor: CheckMonitor
+    let repository: Repository
+    let inventory: Inventory
+    let findings: Findings
+    let reader: ChunkReader
+    let monitor: CheckMonitor
     private var lists: [ChunkID: Sums] = [:]
-    private var snapshots: [Snapshot] = []
-    /// Packs that some snapshot needs.
+    /// The `_id`s in each chunk of removals.
+    private var removals: [ChunkID: Int] = [:]
+    /// The snapshots that could be opened.
+    private(set) var snapshots: [Snapshot] = []
+    /// The segments that could be opened.
+    var segments: [Segment] = []
+    /// Packs that some snapshot or segment needs.
     private(set) var usedPacks: Set<RandomID> = []
     /// Documents of each chunk, as its leaf has it; for comparison with what is in the chunk.
     private(set) var documentsOfChunk: [ChunkID: UInt32] = [:]
+    /// What segments say of each chunk of theirs; for comparison with what is in the chunk.
+    var oplogChunks: [ChunkID: OplogChunk] = [:]
     /// Snapshots of which something cannot be read.
-    private(set) var incomplete: Set<RandomID> = []
+    var incomplete: Set<RandomID> = []
+    /// Segments of which something cannot be read.
+    var incompleteSegments: Set<RandomID> = []
+    /// Snapshots and segments whose own object is damaged.
+    var damagedObjects: [ObjectName] = []
 
-    private let countsDocuments: Bool
+    let countsDocuments: Bool
 
-    /// - Parameter countsDocuments: whether `documentsOfChunk` will be asked for.
+    /// - Parameter countsDocuments: whether `documentsOfChunk` and `oplogChunks` will be asked for.
     init(
         repository: Repository, inventory: Inventory, findings: Findings, monitor: CheckMonitor, countsDocuments: Bool
     ) {
@@ -55,16 +66,19 @@ final class ReferenceWalk {
         for id in ids {
             try monitor.requireNotCancelled()
             do {
-                let snapshot = try repository.snapshot(id)
-                snapshots.append(snapshot)
-                try walk(snapshot)
+                snapshots.append(try repository.snapshot(id))
             } catch let error as CairnError where error.isDamage {
                 // Forgotten by somebody since the listing: not there, not damaged.
                 if error.code == .notFound, try repository.store.stat(Names.object(.snapshot, id)) == nil { continue }
                 incomplete.insert(id)
+                if error.code == .corrupt { damagedObjects.append(Names.object(.snapshot, id)) }
                 let number = findings.add(Damage(error, object: Names.text(.snapshot, id)))
                 findings.attribute(Affected(snapshot: id, namespace: nil, documents: nil), to: number)
             }
+        }
+        for snapshot in snapshots {
+            try monitor.requireNotCancelled()
+            try walk(snapshot)
         }
     }
 
@@ -78,11 +92,15 @@ final class ReferenceWalk {
             let read = try readMetadata(id, .catalogue) { [self] bytes in
                 try CatalogueEntry.forEach(inCatalogue: bytes, object: "catalogue chunk \(id.hex)") { entry in
                     namespaces += 1
-                    sums.add(Sums(leaves: 0, documents: entry.documents, rawBytes: entry.rawBytes))
+                    sums.add(Sums(leaves: 0, documents: entry.liveDocuments, rawBytes: entry.totalRawBytes))
                     if let previous, !CatalogueEntry.precedes(previous, entry) {
                         inconsistent(snapshot, nil, "\(entry.namespace) is out of order in the catalogue", object)
                     }
                     previous = entry
+                    if !entry.runs.isEmpty && !snapshot.layered {
+                        inconsistent(
+                            snapshot, entry.namespace, "\(entry.namespace) has runs in a snapshot of version 1", object)
+                    }
                     try walk(entry, of: snapshot)
                 }
             }
@@ -97,8 +115,30 @@ final class ReferenceWalk {
     }
 
     private func walk(_ entry: CatalogueEntry, of snapshot: Snapshot) throws {
+        let expected = Sums(leaves: entry.leafCount, documents: entry.documents, rawBytes: entry.rawBytes)
+        try walk(entry.leaves, expecting: expected, of: entry.namespace, entry.namespace, in: snapshot)
+        for (number, run) in entry.runs.enumerated() {
+            let name = "\(entry.namespace), run \(number + 1)"
+            let expected = Sums(leaves: run.leafCount, documents: run.documents, rawBytes: run.rawBytes)
+            try walk(run.leaves, expecting: expected, of: name, entry.namespace, in: snapshot)
+            var removed: Int? = 0
+            for id in run.removals {
+                let count = try removals(id)
+                removed = removed.flatMap { known in count.map { known + $0 } }
+            }
+            if let removed, removed != run.removed {
+                let message = "\(name) removes \(removed) documents, its catalogue entry says \(run.removed)"
+                inconsistent(snapshot, entry.namespace, message, Names.text(.snapshot, snapshot.id))
+            }
+        }
+    }
+
+    private func walk(
+        _ leaves: CatalogueEntry.Leaves, expecting expected: Sums, of owner: String, _ namespace: String,
+        in snapshot: Snapshot
+    ) throws {
         var sums = Sums()
-        switch entry.leaves {
+        switch leaves {
         case .inline(let leaves):
             for leaf in leaves { sums.add(look(leaf)) }
         case .lists(let ids):
@@ -109,10 +149,9 @@ final class ReferenceWalk {
             }
             guard complete else { return }
         }
-        let expected = Sums(leaves: entry.leafCount, documents: entry.documents, rawBytes: entry.rawBytes)
         if sums != expected {
-            let message = "the leaves of \(entry.namespace) do not add up to what its catalogue entry says"
-            inconsistent(snapshot, entry.namespace, message, Names.text(.snapshot, snapshot.id))
+            let message = "the leaves of \(owner) do not add up to what its catalogue entry says"
+            inconsistent(snapshot, namespace, message, Names.text(.snapshot, snapshot.id))
         }
     }
 
@@ -135,25 +174,41 @@ final class ReferenceWalk {
         return sums
     }
 
+    /// The `_id`s in a chunk of removals; nil when it cannot be read. They are few beside the documents, so they are
+    /// read and not only looked up.
+    private func removals(_ id: ChunkID) throws -> Int? {
+        if let known = removals[id] { return known }
+        if findings.badChunks[id] != nil { return nil }
+        var count = 0
+        let read = try readMetadata(id, .run) { bytes in
+            count = try Run.countRemovals(inChunk: bytes, object: "chunk \(id.hex)")
+        }
+        guard read else { return nil }
+        removals[id] = count
+        return count
+    }
+
     /// Looks the chunk of `leaf` up, and notes the number of its documents.
     private func look(_ leaf: Leaf) -> Sums {
         let id = leaf.chunk
-        if let location = inventory.chunks.lookup(id) {
-            usedPacks.insert(location.pack.id)
-            let count = UInt32(clamping: leaf.documents)
-            let earlier = countsDocuments ? documentsOfChunk.updateValue(count, forKey: id) : nil
-            if location.type != .documents || location.rawCount != leaf.rawBytes
-                || earlier.map({ Int($0) != leaf.documents }) == true
-            {
-                let damage = Damage(
-                    object: Names.packText(location.pack.id), offset: location.offset,
-                    message: "chunk \(id.hex) is not what the leaves that refer to it say")
-                findings.add(damage, chunk: id)
-            }
-        } else {
-            blameForMissing(id)
-        }
+        let count = UInt32(clamping: leaf.documents)
+        let earlier = countsDocuments ? documentsOfChunk.updateValue(count, forKey: id) : nil
+        require(
+            id, type: .documents, rawBytes: leaf.rawBytes, agrees: earlier.map { Int($0) == leaf.documents } ?? true)
         return Sums(leaves: 1, documents: leaf.documents, rawBytes: leaf.rawBytes)
+    }
+
+    /// Looks a chunk up that something refers to as `type` with `rawBytes`.
+    ///
+    /// - Parameter agrees: whether others that refer to it say the same of it.
+    func require(_ id: ChunkID, type: ChunkType, rawBytes: Int, agrees: Bool) {
+        guard let location = inventory.chunks.lookup(id) else { return blameForMissing(id) }
+        usedPacks.insert(location.pack.id)
+        guard location.type != type || location.rawCount != rawBytes || !agrees else { return }
+        let damage = Damage(
+            object: Names.packText(location.pack.id), offset: location.offset,
+            message: "chunk \(id.hex) is not what \(type == .oplog ? "segments" : "the leaves") that refer to it say")
+        findings.add(damage, chunk: id)
     }
 
     /// Finds out why no sound pack has the chunk `id`.
@@ -164,13 +219,13 @@ final class ReferenceWalk {
         }
         if let location = inventory.unindexedChunks.lookup(id) {
             usedPacks.insert(location.pack.id)
-            let message = "no index object names \(Names.packText(location.pack.id)), which a snapshot needs: "
+            let message = "no index object names \(Names.packText(location.pack.id)), which is needed: "
             let damage = Damage(
                 object: ObjectKind.index.folder, message: message + "`cairn check --repair` restores it")
             return findings.add(damage, chunk: id)
         }
         findings.add(
-            Damage(object: ObjectKind.chunk.folder, message: "no pack holds chunk \(id.hex), which a snapshot needs"),
+            Damage(object: ObjectKind.chunk.folder, message: "no pack holds chunk \(id.hex), which is needed"),
             chunk: id)
     }
 
@@ -191,53 +246,5 @@ final class ReferenceWalk {
             findings.add(Damage(error, object: Names.packText(location.pack.id)), chunk: id)
             return false
         }
-    }
-}
-
-// Attribution: a second walk, only when something was found.
-extension ReferenceWalk {
-    /// Tells of every bad chunk what is lost with it, in every snapshot.
-    func attribute() throws {
-        guard !findings.badChunks.isEmpty else { return }
-        var clean: Set<ChunkID> = []
-        for snapshot in snapshots {
-            try monitor.requireNotCancelled()
-            for id in snapshot.catalogue {
-                if hit(id, Affected(snapshot: snapshot.id, namespace: nil, documents: nil)) { continue }
-                let buffer = Buffer(capacity: 0)
-                try reader.read(id, type: .catalogue, into: buffer)
-                try CatalogueEntry.forEach(inCatalogue: buffer.bytes, object: "catalogue chunk \(id.hex)") { entry in
-                    try attribute(entry, of: snapshot.id, &clean)
-                }
-            }
-        }
-    }
-
-    private func attribute(_ entry: CatalogueEntry, of snapshot: RandomID, _ clean: inout Set<ChunkID>) throws {
-        let namespace = entry.namespace
-        switch entry.leaves {
-        case .inline(let leaves):
-            for leaf in leaves { hit(leaf.chunk, Affected(leaf, snapshot: snapshot, namespace: namespace)) }
-        case .lists(let ids):
-            for id in ids where !clean.contains(id) {
-                if hit(id, Affected(snapshot: snapshot, namespace: namespace, documents: nil)) { continue }
-                let buffer = Buffer(capacity: 0)
-                try reader.read(id, type: .leafList, into: buffer)
-                var any = false
-                try Leaf.forEach(inList: buffer.bytes, object: "leaf list \(id.hex)") { leaf in
-                    if hit(leaf.chunk, Affected(leaf, snapshot: snapshot, namespace: namespace)) { any = true }
-                }
-                if !any { clean.insert(id) }
-            }
-        }
-    }
-
-    /// Notes `affected` when the chunk `id` is bad.
-    @discardableResult
-    private func hit(_ id: ChunkID, _ affected: Affected) -> Bool {
-        guard let number = findings.badChunks[id] else { return false }
-        incomplete.insert(affected.snapshot)
-        findings.attribute(affected, to: number)
-        return true
     }
 }

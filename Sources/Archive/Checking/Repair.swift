@@ -12,7 +12,8 @@ public import ObjectStore
 /// - a damaged pack is replaced by a new one with those of its chunks that are whole, so that the next backup
 ///   stores the others anew
 ///   when it meets their documents again, and old snapshots become whole with it;
-/// - snapshots whose own object does not open are taken out of `snapshots/`, where they would stop every listing.
+/// - snapshots and segments whose own object is damaged are taken out of their folders, where they would stop every
+///   listing. Those of a newer version stay.
 ///
 /// The caller holds the maintenance lease: nobody may write meanwhile.
 public enum Repair {
@@ -60,7 +61,7 @@ public enum Repair {
         try work.rebuild(&report)
         try work.takeOut(&report)
         let left = try Check.examine(
-            repository, options: options, monitor: monitor, putAside: found.unreadableSnapshots)
+            repository, options: options, monitor: monitor, putAside: found.unreadable)
         report.after = left.report
         return report
     }
@@ -70,7 +71,7 @@ public enum Repair {
 private struct RepairWork {
     private let repository: Repository
     private let inventory: Inventory
-    private let unreadableSnapshots: [RandomID]
+    private let unreadable: [ObjectName]
     /// Packs that are there but damaged.
     private var badPacks: Set<RandomID>
     private var badIndexes: Set<RandomID>
@@ -82,7 +83,7 @@ private struct RepairWork {
     init(repository: Repository, found: Check.Examination) {
         self.repository = repository
         inventory = found.inventory
-        unreadableSnapshots = found.unreadableSnapshots
+        unreadable = found.unreadable
         badPacks = found.packsWithBadChunks
         badIndexes = found.inventory.badIndexes
         for id in found.inventory.badPacks.keys where found.inventory.packs[id] != nil { badPacks.insert(id) }
@@ -106,8 +107,7 @@ private struct RepairWork {
 
     /// The objects that will go, index objects first: as long as one names a pack, the pack stays.
     private var condemned: [ObjectName] {
-        badIndexes.sorted().map { Names.object(.index, $0) } + unreadableSnapshots.map { Names.object(.snapshot, $0) }
-            + badPacks.sorted().map { Names.pack($0) }
+        badIndexes.sorted().map { Names.object(.index, $0) } + unreadable + badPacks.sorted().map { Names.pack($0) }
     }
 
     func copyAside(to copies: (any ObjectStore)?, _ report: inout Repair.Report) throws {

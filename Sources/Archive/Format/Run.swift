@@ -48,6 +48,23 @@ public struct Run: Hashable, Sendable {
     /// Whether nothing changed: such a run is left out of its entry.
     public var isEmpty: Bool { documents == 0 && removed == 0 && delta == 0 }
 
+    /// The `_id`s in the plaintext of a chunk of type `run`.
+    ///
+    /// - Throws: `.corrupt` unless each document of it is one `_id` and nothing else.
+    static func countRemovals(inChunk plaintext: RawSpan, object: String) throws -> Int {
+        var documents = DocumentBatch.Chunk(plaintext)
+        var count = 0
+        while let document = try documents.next() {
+            try BSONValidator.validate(document, strictness: .server)
+            let identity = try DocumentIdentity.idBytes(of: document)
+            guard !identity.isEmpty, identity.byteCount + 5 == document.byteCount else {
+                throw CairnError(.corrupt, "removal \(count) is something else than one `_id`", object: object)
+            }
+            count += 1
+        }
+        return count
+    }
+
     /// The document that is stored.
     func encode() -> BSONDocument {
         BSONDocument { builder in

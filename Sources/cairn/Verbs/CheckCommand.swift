@@ -81,15 +81,18 @@ enum CheckText {
         for damage in check.damage { text += try lines(damage) }
         for name in check.unknownObjects { text += Table.printable("unknown object: \(name)") + "\n" }
         if !check.leftovers.isEmpty {
-            text += "\(Units.count(check.leftovers.count)) packs are in no snapshot; the next backup uses them\n"
+            text += "\(Units.count(check.leftovers.count)) packs are in no snapshot or segment;"
+            text += " the next backup uses them\n"
         }
         text += "\(Units.count(check.packs)) packs, \(Units.count(check.chunks)) chunks,"
-        text += " \(Units.count(check.soundSnapshots.count + check.incompleteSnapshots.count)) snapshots;"
+        text += " \(Units.count(check.soundSnapshots.count + check.incompleteSnapshots.count)) snapshots,"
+        text += " \(Units.count(check.soundSegments.count + check.incompleteSegments.count)) segments;"
         text += " read \(Units.count(check.packsRead)) packs, \(Units.count(check.documentsRead)) documents,"
         text += " \(Units.bytes(check.rawBytesRead))\n"
         if check.isSound { return text + "no damage found\n" }
         return text + "\(Units.count(check.damage.count)) damaged; "
-            + "\(Units.count(check.incompleteSnapshots.count)) snapshots are incomplete\n"
+            + "\(Units.count(check.incompleteSnapshots.count)) snapshots, "
+            + "\(Units.count(check.incompleteSegments.count)) segments are incomplete\n"
     }
 
     private static func text(_ repair: Repair.Report) -> String {
@@ -113,7 +116,13 @@ enum CheckText {
     }
 
     private static func line(_ affected: Affected) throws -> String {
-        var line = "snapshot \(SnapshotText.short(affected.snapshot)), \(affected.namespace ?? "unknown namespaces")"
+        if let segment = affected.segment {
+            var line = "segment \(SnapshotText.short(segment))"
+            line += affected.documents.map { ", \(Units.count($0)) operations" } ?? ", an unknown number of operations"
+            return line + (affected.times.map { " from \($0.lowerBound) to \($0.upperBound)" } ?? "")
+        }
+        var line = affected.snapshot.map { "snapshot \(SnapshotText.short($0)), " } ?? ""
+        line += affected.namespace ?? "unknown namespaces"
         line += affected.documents.map { ", \(Units.count($0)) documents" } ?? ""
         if let first = try IdentityJSON.text(affected.firstID.rawSpan),
             let last = try IdentityJSON.text(affected.lastID.rawSpan)
@@ -131,6 +140,8 @@ enum CheckText {
             ("damage", .array(try check.damage.map(json))),
             ("soundSnapshots", JSON(check.soundSnapshots.map(\.hex))),
             ("incompleteSnapshots", JSON(check.incompleteSnapshots.map(\.hex))),
+            ("soundSegments", JSON(check.soundSegments.map(\.hex))),
+            ("incompleteSegments", JSON(check.incompleteSegments.map(\.hex))),
             ("leftovers", JSON(check.leftovers.map(\.hex))),
             ("unindexed", JSON(check.unindexed.map(\.hex))),
             ("unknownObjects", JSON(check.unknownObjects)),
@@ -162,17 +173,27 @@ enum CheckText {
             ("message", .string(damage.message)),
             (
                 "affected",
-                .array(
-                    try damage.affected.map { affected in
-                        .object([
-                            ("snapshot", .string(affected.snapshot.hex)), ("namespace", JSON(affected.namespace)),
-                            ("documents", affected.documents.map { .integer($0) } ?? .null),
-                            ("firstId", try IdentityJSON.text(affected.firstID.rawSpan).map { .verbatim($0) } ?? .null),
-                            ("lastId", try IdentityJSON.text(affected.lastID.rawSpan).map { .verbatim($0) } ?? .null),
-                        ])
-                    })
+                .array(try damage.affected.map { $0.segment == nil ? try json($0) : segmentJSON($0) })
             ),
             ("affectedOmitted", .integer(damage.affectedOmitted)),
+        ])
+    }
+
+    private static func json(_ affected: Affected) throws -> JSON {
+        .object([
+            ("snapshot", JSON(affected.snapshot?.hex)), ("namespace", JSON(affected.namespace)),
+            ("documents", affected.documents.map { .integer($0) } ?? .null),
+            ("firstId", try IdentityJSON.text(affected.firstID.rawSpan).map { .verbatim($0) } ?? .null),
+            ("lastId", try IdentityJSON.text(affected.lastID.rawSpan).map { .verbatim($0) } ?? .null),
+        ])
+    }
+
+    private static func segmentJSON(_ affected: Affected) -> JSON {
+        .object([
+            ("segment", JSON(affected.segment?.hex)),
+            ("operations", affected.documents.map { .integer($0) } ?? .null),
+            ("from", affected.times.map { SnapshotText.json($0.lowerBound) } ?? .null),
+            ("to", affected.times.map { SnapshotText.json($0.upperBound) } ?? .null),
         ])
     }
 }

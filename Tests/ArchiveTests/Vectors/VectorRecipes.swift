@@ -129,8 +129,8 @@ extension VectorRecipe {
             VectorRecipe("snapshot-stray", .success, "[O-2] a file that is no snapshot") { store, _ in
                 try store.put(ObjectName(trusted: "snapshots/readme.txt"), [65].rawSpan, mode: .ifAbsent)
             },
-            snapshot("snapshot-version", .unsupported, "[V-3] version 2") { $0.with("version", 2) },
-            snapshot("snapshot-kind", .unsupported, "[F-3] an incremental snapshot") { $0.with("kind", "incremental") },
+            snapshot("snapshot-version", .unsupported, "[V-3] version 3") { $0.with("version", 3) },
+            snapshot("snapshot-kind", .unsupported, "[F-3] a kind of the future") { $0.with("kind", "hologram") },
             snapshot("snapshot-field", .damage, "[B-2] without the field `exact`") { $0.with("exact", nil) },
             snapshot("snapshot-mistyped", .damage, "[B-2] `tags` is a string") { $0.with("tags", "nightly") },
             snapshot("snapshot-extra", .success, "[B-3] with a field of a later minor version") { $0.with("later", 1) },
