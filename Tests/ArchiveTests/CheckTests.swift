@@ -252,11 +252,12 @@ struct Tampering {
         #expect(report.damage.count == 1)
         #expect(damage.object == name.path && damage.offset == location.offset)
         #expect(damage.affected.count >= 1)
+        let affected = try #require(damage.affected.first?.snapshot)
         #expect(
             damage.affected[0]
                 == Affected(
-                    snapshot: try #require(damage.affected[0].snapshot), namespace: "shop.orders", documents: leaf.documents,
-                    firstID: leaf.firstID, lastID: leaf.lastID))
+                    snapshot: affected, namespace: "shop.orders", documents: leaf.documents, firstID: leaf.firstID,
+                    lastID: leaf.lastID))
         #expect(report.incompleteSnapshots.contains(snapshot.id))
 
         // Everything but the damaged chunk comes back.
