@@ -64,18 +64,7 @@ extension Repository {
     /// - Parameter damaged: is told of a snapshot that is damaged or of a newer version; when nil, the first such error
     ///   is thrown. One that somebody removes meanwhile is passed over.
     public func snapshots(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> [Snapshot] {
-        var snapshots: [Snapshot] = []
-        let codec = makeSealedObjects()
-        for id in try snapshotIDs() {
-            do {
-                snapshots.append(try Snapshot(id: id, try readSealed(kind: .snapshot, id: id, codec: codec)))
-            } catch let error as CairnError where error.code == .notFound {
-                continue
-            } catch let error as CairnError where error.code == .corrupt || error.code == .unsupportedFormat {
-                guard let damaged else { throw error }
-                damaged(id, error)
-            }
-        }
+        let snapshots = try readAll(.snapshot, damaged: damaged) { try Snapshot(id: $0, $1) }
         return snapshots.sorted { ($0.at, $0.started, $0.id) < ($1.at, $1.started, $1.id) }
     }
 

@@ -16,18 +16,7 @@ extension Repository {
     /// - Parameter damaged: is told of a segment that is damaged or of a newer version; when nil, the first such error
     ///   is thrown. One that somebody removes meanwhile is passed over.
     public func segments(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> [Segment] {
-        var segments: [Segment] = []
-        let codec = makeSealedObjects()
-        for id in try segmentIDs() {
-            do {
-                segments.append(try Segment(id: id, try readSealed(kind: .segment, id: id, codec: codec)))
-            } catch let error as CairnError where error.code == .notFound {
-                continue
-            } catch let error as CairnError where error.code == .corrupt || error.code == .unsupportedFormat {
-                guard let damaged else { throw error }
-                damaged(id, error)
-            }
-        }
+        let segments = try readAll(.segment, damaged: damaged) { try Segment(id: $0, $1) }
         return segments.sorted {
             ($0.from.timestamp, $0.to.timestamp, $0.id) < ($1.from.timestamp, $1.to.timestamp, $1.id)
         }

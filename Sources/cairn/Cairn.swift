@@ -26,7 +26,7 @@ struct Cairn: ParsableCommand {
         subcommands: [
             InitCommand.self, BackupCommand.self, RestoreCommand.self, SnapshotsCommand.self, ShowCommand.self,
             CatCommand.self,
-            DiffCommand.self, StatsCommand.self, CheckCommand.self, KeyCommand.self,
+            DiffCommand.self, TimelineCommand.self, StatsCommand.self, CheckCommand.self, KeyCommand.self,
             UnlockCommand.self, AuditCommand.self, CompletionsCommand.self,
         ])
 
