@@ -11,7 +11,7 @@ let house: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-/// `Bytes` and `BSON` alone return spans from their own types, which still needs the experimental feature.
+/// `Bytes`, `BSON` and `Oplog` alone return spans from their own types, which still needs the experimental feature.
 let spans: [SwiftSetting] = house + [.enableExperimentalFeature("Lifetimes")]
 
 let package = Package(
@@ -42,7 +42,7 @@ let package = Package(
         .target(name: "BSON", dependencies: ["Bytes"], swiftSettings: spans),
         .target(name: "ObjectStore", dependencies: ["Bytes", "CLinux"], swiftSettings: house),
         .target(name: "Archive", dependencies: ["Bytes", "BSON", "ObjectStore"], swiftSettings: house),
-        .target(name: "Oplog", dependencies: ["Bytes", "BSON"], swiftSettings: house),
+        .target(name: "Oplog", dependencies: ["Bytes", "BSON"], swiftSettings: spans),
         .target(name: "Mongo", dependencies: ["Bytes", "BSON", "CMongoC"], swiftSettings: house),
         .target(
             name: "Operations",
