@@ -164,10 +164,22 @@ extension OplogReader {
     private func verify(_ batch: OplogBatch, _ position: OplogPosition) throws {
         let wanted = position.reached
         guard let first = batch.first?.time, first == wanted else {
+            if batch.count == 0, position.isFollowing { throw behind(wanted) }
             throw try missing(wanted, found: batch.first?.time)
         }
         let oldest = try bounds().oldest
         if oldest.timestamp > wanted.timestamp { throw Self.gone(wanted, oldest: oldest, client.host) }
+    }
+
+    /// A member that the majority's newest entries have not reached yet; one is met after changing to it.
+    private func behind(_ wanted: OpTime) -> CairnError {
+        CairnError(
+            .unreachable,
+            "\(client.host) has not come as far as \(wanted.timestamp) yet, where the reading goes on. If it never "
+                + "will, it is another replica set than the one that was read before, or one restored from a backup.",
+            object: OplogReader.namespace,
+            underlying: ServerError(
+                origin: .server, code: 134, name: "ReadConcernMajorityNotAvailableYet", message: "behind"))
     }
 
     private func missing(_ wanted: OpTime, found: OpTime?) throws -> CairnError {

@@ -32,8 +32,10 @@ final class SegmentRecorder {
     private(set) var reached: OpTime
     /// Entries taken into the segment under way that are kept, the one at `from` not counted.
     private(set) var news = 0
-    /// What was committed, in order.
-    private(set) var committed: [Segment] = []
+    /// All entries taken so far, kept or not, and their bytes.
+    private(set) var taken = (entries: 0, bytes: 0)
+    /// What was committed and not handed out yet, in order.
+    private var committed: [Segment] = []
     /// The entry at `from` was taken.
     private var isBegun = false
     /// Made for the first entry that is kept, for a stream holds a buffer.
@@ -68,6 +70,12 @@ final class SegmentRecorder {
     /// Bytes of entries in the segment under way.
     var rawBytes: Int { stream?.rawBytes ?? 0 }
 
+    /// What was committed since the last call, in order.
+    func takeCommitted() -> [Segment] {
+        defer { committed = [] }
+        return committed
+    }
+
     /// Takes the entries of one batch of `OplogReader`, and commits a segment whenever one is full.
     ///
     /// - Parameter reader: fetches the heads of transactions; it may be the one whose batch this is.
@@ -85,6 +93,8 @@ final class SegmentRecorder {
                 try cut(reader)
             }
             try add(bytes, entry, isStart: isStart)
+            taken.entries += 1
+            taken.bytes += bytes.byteCount
             last = entry.isKept ? batch.byteOffsets(of: bytes) ?? 0..<0 : 0..<0
             if !entry.isKept { overlap.removeAll() }
         }

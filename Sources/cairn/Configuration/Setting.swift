@@ -17,6 +17,8 @@ enum Setting: String, CaseIterable {
     case backupInclude = "backup.ns-include"
     case backupExclude = "backup.ns-exclude"
     case backupTags = "backup.tags"
+    case followEvery = "follow.every"
+    case followBytes = "follow.bytes"
     case restoreWorkers = "restore.workers"
     case restoreWriteConcern = "restore.write-concern"
 
