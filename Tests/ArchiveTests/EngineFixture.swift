@@ -107,6 +107,19 @@ enum Engine {
             scanOrder: .natural, tags: [], catalogue: catalogue, totals: totals, warnings: [], exact: true)
     }
 
+    /// The same repository in a store of its own.
+    static func copy(_ repository: Repository) throws -> Repository {
+        let store = MemoryStore()
+        var names: [ObjectName] = []
+        try repository.store.list(prefix: "") { names.append($0.name) }
+        for name in names {
+            let buffer = Buffer(capacity: 0)
+            try repository.store.get(name, into: buffer)
+            try store.put(name, buffer.bytes, mode: .ifAbsent)
+        }
+        return try Repository.open(store: store, key: key)
+    }
+
     /// Everything that a snapshot holds, read back.
     static func contents(_ snapshot: Snapshot, of repository: Repository) throws -> [String: [BSONDocument]] {
         let index = try repository.loadIndex()

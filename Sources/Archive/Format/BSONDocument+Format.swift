@@ -18,8 +18,8 @@ extension BSONDocument {
     /// A whole number that counts something.
     func requireCount(_ name: String, in object: String) throws -> Int {
         let value: Int = try require(name, in: object)
-        guard value >= 0 else {
-            throw CairnError(.corrupt, "field \"\(name)\" is \(value), less than zero", object: object)
+        guard value >= 0, value <= FormatLimits.countMax else {
+            throw CairnError(.corrupt, "field \"\(name)\" is \(value), which counts nothing", object: object)
         }
         return value
     }

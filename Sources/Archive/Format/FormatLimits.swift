@@ -27,6 +27,8 @@ public enum FormatLimits {
     public static let leafIDMax = 1024
     /// Leaves that a catalogue entry holds inline; more go to leaf-list chunks.
     public static let inlineLeavesMax = 4
+    /// What metadata may count, so that sums over any number of faulty ones do not overflow.
+    static let countMax = 1 << 48
     /// Runs of one catalogue entry. A collection that has as many is scanned or compacted instead of getting another.
     public static let runsMax = 4096
     /// Time that a lease may reach into the future, in milliseconds.

@@ -54,7 +54,7 @@ public struct Leaf: Hashable, Sendable {
         rawBytes = try document.requireCount("r", in: object)
         firstID = try Leaf.identity("f", document, object)
         lastID = try Leaf.identity("l", document, object)
-        guard documents > 0, rawBytes > 0, rawBytes <= FormatLimits.chunkSizeMax else {
+        guard documents > 0, documents <= rawBytes, rawBytes <= FormatLimits.chunkSizeMax else {
             throw CairnError(.corrupt, "a leaf counts \(documents) documents, \(rawBytes) bytes", object: object)
         }
     }

@@ -90,10 +90,7 @@ public struct Run: Hashable, Sendable {
         removed = try document.requireCount("removed", in: object)
         removals = try document.requireDigests("removals", in: object)
         delta = try document.require("delta", in: object)
-        // The sums over the runs of an entry must not overflow, whoever wrote them.
-        let bound = 1 << 48
-        guard documents < bound, removed < bound, rawBytes < bound, delta <= documents, delta > -bound,
-            removals.count <= removed
+        guard delta <= documents, delta >= -FormatLimits.countMax, removals.count <= removed
         else {
             throw CairnError(
                 .corrupt, "a run of \(documents) documents and \(removed) removals changes their number by \(delta)",

@@ -57,8 +57,9 @@ public final class LayerTable: Sendable {
     public init(_ runs: [Run], reader: ChunkReader, partition: Partition = .whole) throws {
         hash = reader.identityHash
         self.partition = partition
-        let expected = LayerTable.identities(of: runs) / partition.of
-        var builder = LayerSlots(expecting: min(expected, 1 << 22))
+        let share = LayerTable.identities(of: runs) / partition.of
+        // Parts are not all of one size; counts that are wrong must not make it ask for all memory there is.
+        var builder = LayerSlots(expecting: min(partition.of == 1 ? share : share + share / 9, 1 << 22))
         let buffer = Buffer(capacity: 0)
         for (number, run) in runs.enumerated() {
             let layer = number + 1

@@ -171,14 +171,41 @@ import Testing
             chunk: SHA256.hash([1].rawSpan), documents: 3, rawBytes: 300, firstID: identity, lastID: identity)
         let list = (0..<3).flatMap { _ in leaf.encode().bytes }
         try fuzz("leaf list", list) { try Leaf.forEach(inList: $0.rawSpan, object: "leaf list") { _ in } }
-        for leaves in [CatalogueEntry.Leaves.inline([leaf]), .lists([leaf.chunk])] {
+        let run = Run(
+            documents: 3, rawBytes: 300, leafCount: 1, leaves: .inline([leaf]), removed: 2, removals: [leaf.chunk],
+            delta: -1)
+        for (leaves, runs) in [(CatalogueEntry.Leaves.inline([leaf]), []), (.lists([leaf.chunk]), [run, run])] {
             let entry = CatalogueEntry(
                 database: "db", collection: "coll", kind: .collection, uuid: [UInt8](repeating: 1, count: 16),
                 options: ["capped": true], indexes: [["key": ["_id": 1]]], documents: 3, rawBytes: 300, plan: nil,
-                leafCount: 1, leaves: leaves)
+                leafCount: 1, leaves: leaves, runs: runs)
             try fuzz("catalogue", entry.encode().bytes + entry.encode().bytes) { bytes in
                 try CatalogueEntry.forEach(inCatalogue: bytes.rawSpan, object: "catalogue") { _ in }
             }
+        }
+    }
+
+    @Test func removals() throws {
+        let removals = [1, 2, 3].flatMap { BSONDocument([("_id", .int32($0))]).bytes }
+        try fuzz("removals", removals) { _ = try Run.countRemovals(inChunk: $0.rawSpan, object: "removals") }
+    }
+
+    @Test func segment() throws {
+        let chunk = OplogChunk(
+            chunk: SHA256.hash([1].rawSpan), entries: 2, rawBytes: 300, first: Timestamp(t: 7, i: 1),
+            last: Timestamp(t: 8, i: 1))
+        var early = chunk
+        (early.first, early.last) = (Timestamp(t: 1, i: 1), Timestamp(t: 1, i: 2))
+        let segment = Segment(
+            id: .random(), set: "rs0", host: "h:1", from: OpTime(timestamp: Timestamp(t: 7, i: 1), term: 1),
+            to: OpTime(timestamp: Timestamp(t: 9, i: 1), term: 2), created: 1, firstWall: 2, lastWall: 3, entries: 2,
+            rawBytes: 300, addedBytes: 5, chunks: [chunk], prelude: [early])
+        try fuzzDocument("segment", segment.encode()) { _ = try Segment(id: segment.id, $0) }
+        let entries = [7, 8].flatMap { SegmentSample.entry($0).bytes }
+        try fuzz("oplog entries", entries, rounds: 1000) { bytes in
+            var order = OplogOrder(chunk, object: "chunk")
+            try DocumentBatch.forEachDocument(inChunk: bytes.rawSpan) { _ = try order.take($0) }
+            try order.finish()
         }
     }
 
