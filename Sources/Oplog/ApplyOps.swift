@@ -62,8 +62,9 @@ extension OplogEntry {
         guard let group = try ApplyOps(self) else { return try body(self) }
         guard depth < ApplyOps.depthMax else {
             throw CairnError(
-                .limit, "applyOps at \(timestamp) is nested deeper than \(ApplyOps.depthMax) levels, which no server "
-                    + "accepts", object: namespaceText)
+                .limit,
+                "applyOps at \(timestamp) is nested deeper than \(ApplyOps.depthMax) levels, which no server accepts",
+                object: namespaceText)
         }
         var operations = try DocumentBatch.Array(group.operations)
         while let bytes = try operations.next() {
@@ -75,11 +76,17 @@ extension OplogEntry {
     /// Calls `body` with every insert, update and delete in the entry, whatever becomes of the transaction it may be
     /// part of: for the set of documents that may have changed.
     ///
+    /// A replacement that changes the number type of an `_id`, from 1 to 1.0, is two changes, one of each identity.
+    ///
     /// - Throws: `.unsupportedFormat` for what is not known, `.corrupt` for what is malformed; what `body` throws.
     public func forEachChange(_ body: (borrowing Change) throws -> Void) throws {
         try forEachOperation { operation in
             guard operation.kind != .command else { return }
-            try body(Change(operation))
+            let identity = try operation.identity
+            try body(Change(operation, identity))
+            guard operation.kind == .update, try operation.isReplacement else { return }
+            let own = try DocumentIdentity.idBytes(of: operation.object)
+            if !spansEqual(own, identity) { try body(Change(operation, own)) }
         }
     }
 }
@@ -95,11 +102,11 @@ public struct Change: ~Escapable {
     /// The document's identity, as `DocumentIdentity.idBytes` gives it.
     public let identity: RawSpan
 
-    @_lifetime(copy entry)
-    init(_ entry: OplogEntry) throws {
+    @_lifetime(copy entry, copy identity)
+    init(_ entry: OplogEntry, _ identity: RawSpan) {
         kind = entry.kind
         uuid = entry.uuid
         namespace = entry.namespace
-        identity = try entry.identity
+        self.identity = identity
     }
 }

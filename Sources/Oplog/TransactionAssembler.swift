@@ -91,8 +91,9 @@ public struct TransactionAssembler: ~Copyable {
         if isPrepare { preparedCount += 1 }
         guard openByteCount <= openByteCountMax else {
             throw CairnError(
-                .limit, "open transactions at \(entry.timestamp) hold more than \(openByteCountMax >> 20) MiB: choose "
-                    + "a time before that, or give more memory")
+                .limit,
+                "open transactions at \(entry.timestamp) hold more than \(openByteCountMax >> 20) MiB: choose a time "
+                    + "before that, or give more memory")
         }
     }
 
@@ -105,7 +106,8 @@ public struct TransactionAssembler: ~Copyable {
         while let previous = next {
             guard let part = remove(previous) else {
                 throw CairnError(
-                    .corrupt, "the transaction that the oplog entry at \(entry) commits has an entry at "
+                    .corrupt,
+                    "the transaction that the oplog entry at \(entry) commits has an entry at "
                         + "\(previous.timestamp) that is missing: the oplog is incomplete; take a full backup")
             }
             chain.append(part)

@@ -1,0 +1,127 @@
+import BSON
+import Bytes
+
+/// Takes the operations of one collection in commit order and keeps what they come to. Confined to one thread, and
+/// frozen at the end.
+///
+/// An insert, a replacement or a delete supersedes what came before on the same document; updates are kept in a chain
+/// and applied when the document is known.
+public final class FoldTableBuilder {
+    /// `db.collection`, for messages; follows renames.
+    public var namespace: String
+    private let hash: FoldHash
+    private var contents = FoldRecords()
+    private var discardsBase = false
+
+    /// An empty table of the documents in `partition`.
+    public init(namespace: String, partition: FoldHash = FoldHash()) {
+        self.namespace = namespace
+        hash = partition
+    }
+
+    /// Memory that the table takes, in bytes. Beside the operations that count it holds superseded ones.
+    public var byteCount: Int { contents.byteCount }
+
+    /// Adds an insert, update or delete.
+    ///
+    /// - Throws: `.corrupt` naming time, namespace and `_id` when it does not fit to what was there before it.
+    public func add(_ operation: borrowing Operation) throws {
+        try add(operation.entry, operation.time)
+    }
+
+    private func add(_ entry: OplogEntry, _ time: Timestamp) throws {
+        let identity = try entry.identity
+        guard identity.byteCount > 0 else {
+            throw OplogFault.misfit("an operation on a document without an _id", time, namespace)
+        }
+        switch entry.kind {
+        case .insert: try insert(identity, entry.object, time)
+        case .delete: try delete(identity, time)
+        case .update: try update(entry, identity, time)
+        case .command, .noop: preconditionFailure("not an operation on a document")
+        }
+    }
+
+    /// Forgets everything, the documents from before the window too: `emptycapped`.
+    public func discardAll() {
+        contents = FoldRecords()
+        discardsBase = true
+    }
+
+    /// The finished table.
+    public consuming func freeze() -> FoldTable {
+        FoldTable(namespace: namespace, contents: contents, hash: hash, discardsBase: discardsBase)
+    }
+
+    private func insert(_ identity: RawSpan, _ document: RawSpan, _ time: Timestamp) throws {
+        let value = hash.of(identity)
+        guard hash.isOwn(value) else { return }
+        var record = contents.find(identity, value)
+        if let record, contents.records[record].flags & FoldRecord.lives != 0 {
+            throw misfit("an insert of a document that is there already", identity, time)
+        }
+        if record == nil { record = try contents.add(identity, value, flags: 0, time: time) }
+        guard let record else { return }
+        contents.push(document, isWhole: true, time: time, onto: record)
+        contents.records[record].flags |= FoldRecord.lives
+        contents.records[record].time = time.rawValue
+        contents.records[record].order = UInt32(contents.inserts.count)
+        contents.inserts.append(UInt32(record))
+    }
+
+    private func delete(_ identity: RawSpan, _ time: Timestamp) throws {
+        let value = hash.of(identity)
+        guard hash.isOwn(value), let record = try living(identity, value, time, "a delete") else { return }
+        let isNew = contents.records[record].flags & FoldRecord.expectsBase == 0
+        contents.records[record].flags = isNew ? 0 : FoldRecord.expectsBase | FoldRecord.lostBase
+        contents.records[record].chain = 0
+        contents.records[record].time = time.rawValue
+    }
+
+    private func update(_ entry: OplogEntry, _ identity: RawSpan, _ time: Timestamp) throws {
+        let isWhole = try entry.isReplacement
+        if isWhole {
+            // The server lets a replacement change the number type of an `_id`: 1 becomes 1.0. To all that follows it
+            // is another document, perhaps of another partition.
+            let own = try DocumentIdentity.idBytes(of: entry.object)
+            if !spansEqual(own, identity) {
+                try delete(identity, time)
+                return try insert(own, entry.object, time)
+            }
+        }
+        let value = hash.of(identity)
+        guard hash.isOwn(value), let record = try living(identity, value, time, "an update") else { return }
+        contents.push(entry.object, isWhole: isWhole, time: time, onto: record)
+        contents.records[record].time = time.rawValue
+    }
+
+    /// The record of a document that must be there: of the window, or, when nothing was done to it yet, from before.
+    private func living(_ identity: RawSpan, _ value: UInt64, _ time: Timestamp, _ what: String) throws -> Int? {
+        if let record = contents.find(identity, value) {
+            guard contents.records[record].flags & FoldRecord.lives != 0 else {
+                throw misfit("\(what) of a document that is not there", identity, time)
+            }
+            return record
+        }
+        guard !discardsBase else { throw misfit("\(what) of a document that is not there", identity, time) }
+        return try contents.add(identity, value, flags: FoldRecord.expectsBase | FoldRecord.lives, time: time)
+    }
+
+    @inline(never)
+    private func misfit(_ what: String, _ identity: RawSpan, _ time: Timestamp) -> CairnError {
+        OplogFault.misfit("\(what), _id \(IdentityText.of(identity)),", time, namespace)
+    }
+}
+
+extension OplogEntry {
+    /// Whether an update's object is the whole new document: no version of a diff, and no operator (`$set`) first.
+    ///
+    /// - Throws: `.corrupt` when the object is malformed.
+    public var isReplacement: Bool {
+        get throws {
+            var elements = try DocumentView(object).makeElements()
+            guard let first = try elements.next() else { return true }
+            return first.name.byteCount == 0 || first.name.byte(at: 0) != UInt8(ascii: "$")
+        }
+    }
+}
