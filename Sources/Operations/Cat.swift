@@ -47,18 +47,16 @@ public struct Cat: Sendable {
         let repository = try options.repository.open()
         let snapshot = try repository.selectSnapshot(options.snapshot)
         let index = try repository.loadIndex()
-        let reader = SnapshotReader(repository: repository, chunks: index, snapshot: snapshot)
-        let entry = try reader.entry(of: options.namespace)
-        try requireDocuments(entry)
+        let state = try ArchivedState(SnapshotReader(repository: repository, chunks: index, snapshot: snapshot))
+        let collection = try state.collection(options.namespace)
+        try requireDocuments(collection.entry)
         if options.limit == 0 { return 0 }
-        let wanted = Wanted(options, skipsLeaves: snapshot.scanOrder == .id && Cat.isSortedByID(entry))
         let chunks = ChunkPrefetcher(
             repository: repository, chunks: index, threads: Cat.readAhead.threads, window: Cat.readAhead.window)
-        var leaves = reader.leaves(of: entry)
         var count = 0
         do {
-            try chunks.read({ try wanted.next(&leaves) }) { leaf, chunk in
-                try wanted.forEachDocument(of: chunk, leaf) { document in
+            for pass in collection.passes() {
+                try read(collection, of: state, pass, chunks) { document in
                     try body(document)
                     count += 1
                     if count == options.limit { throw Enough() }
@@ -71,6 +69,27 @@ public struct Cat: Sendable {
                 object: options.namespace)
         }
         return count
+    }
+
+    private func read(
+        _ collection: ArchivedCollection, of state: ArchivedState, _ pass: LayerTable.Partition?,
+        _ chunks: ChunkPrefetcher, _ body: (RawSpan) throws -> Void
+    ) throws {
+        let overlay = try collection.overlay(pass, state.reader.makeChunkReader())
+        let isSorted = state.snapshot.scanOrder == .id && Cat.isSortedByID(collection.entry)
+        let wanted = Wanted(options, skipsLeaves: isSorted)
+        var leaves = state.reader.layers(of: collection.entry)
+        // Of the leaves that are read ahead, in order.
+        var layers: [Int] = []
+        try chunks.read {
+            guard let (leaf, layer) = try wanted.next(&leaves) else { return nil }
+            layers.append(layer)
+            return leaf
+        } _: { _, chunk in
+            let layer = layers.removeFirst()
+            guard let overlay else { return try wanted.forEachDocument(of: chunk, body) }
+            try overlay.forEachSpan(of: chunk, layer: layer) { try wanted.forEachDocument(of: $0, body) }
+        }
     }
 
     /// A view holds nothing; saying so beats giving out nothing. A time series gives out its buckets, which are what it
@@ -100,21 +119,22 @@ private struct Wanted {
     }
 
     /// The next leaf that can hold a wanted document.
-    func next(_ leaves: inout LeafCursor) throws -> Leaf? {
-        while let leaf = try leaves.next() {
-            if try canHold(leaf) { return leaf }
+    func next(_ leaves: inout LayeredCursor) throws -> (leaf: Leaf, layer: Int)? {
+        while let (leaf, layer) = try leaves.next() {
+            if try canHold(leaf, layer) { return (leaf, layer) }
         }
         return nil
     }
 
-    private func canHold(_ leaf: Leaf) throws -> Bool {
-        guard let id, skipsLeaves, !leaf.firstID.isEmpty, !leaf.lastID.isEmpty else { return true }
+    /// The leaves of runs are not in the order of the scan.
+    private func canHold(_ leaf: Leaf, _ layer: Int) throws -> Bool {
+        guard let id, skipsLeaves, layer == 0, !leaf.firstID.isEmpty, !leaf.lastID.isEmpty else { return true }
         return try BSONOrder.compareIdentities(id.rawSpan, leaf.firstID.rawSpan) != .less
             && BSONOrder.compareIdentities(id.rawSpan, leaf.lastID.rawSpan) != .greater
     }
 
     /// Numbers match across types, as `find({_id: 5})` does.
-    func forEachDocument(of chunk: RawSpan, _ leaf: Leaf, _ body: (RawSpan) throws -> Void) throws {
+    func forEachDocument(of chunk: RawSpan, _ body: (RawSpan) throws -> Void) throws {
         var documents = DocumentBatch.Chunk(chunk)
         while let document = try documents.next() {
             if let id {

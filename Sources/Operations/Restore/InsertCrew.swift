@@ -20,9 +20,9 @@ struct InsertCrew {
     func insert(_ items: [RestoreItem], workers: Int) throws -> [InsertOutcome] {
         progress.begin(
             phase: "restore", totalCollections: items.count,
-            totalDocuments: items.reduce(0) { $0 + $1.entry.documents },
-            totalBytes: items.reduce(0) { $0 + $1.entry.rawBytes })
-        let queue = LeafQueue(items, reader)
+            totalDocuments: items.reduce(0) { $0 + $1.entry.liveDocuments },
+            totalBytes: items.reduce(0) { $0 + $1.entry.totalRawBytes })
+        let queue = PieceQueue(items.map(\.collection), reader)
         let outcomes = Outcomes(items)
         let threads = (0..<workers).map { number in
             OwnedThread(name: "cairn-insert-\(number)") {
@@ -71,8 +71,7 @@ private struct InsertThread {
     private let items: [RestoreItem]
     private let outcomes: Outcomes
     private let client: MongoClient
-    private let chunks: ChunkReader
-    private let buffer = Buffer(capacity: 4 << 20)
+    private let pieces: PieceReader
     private var inserter: BulkInserter?
     private var item = -1
     private var outcome = InsertOutcome(namespace: "")
@@ -84,19 +83,19 @@ private struct InsertThread {
         self.items = items
         self.outcomes = outcomes
         client = try crew.target.checkOut()
-        chunks = crew.reader.makeChunkReader()
+        pieces = PieceReader(crew.reader)
     }
 
-    mutating func run(_ queue: LeafQueue) throws {
-        while !outcomes.hasFailed, let work = queue.next() {
+    mutating func run(_ queue: PieceQueue) throws {
+        while !outcomes.hasFailed, let piece = queue.next() {
             try crew.cancellation.check()
-            switch work {
-            case .leaf(let leaf, let item):
+            switch piece {
+            case .leaf(let leaf, let layer, let overlay, let item):
                 try begin(item)
-                try insert(leaf)
-            case .whole(var cursor, let item):
+                try insert(leaf, layer, overlay)
+            case .whole(let item):
                 try begin(item)
-                try insertInOrder(&cursor)
+                try insertInOrder(items[item].collection)
             case .damage(let error, let item):
                 try begin(item)
                 try lose("a leaf list", documents: nil, error)
@@ -105,29 +104,43 @@ private struct InsertThread {
         try settle()
     }
 
-    private mutating func insertInOrder(_ cursor: inout LeafCursor) throws {
-        while !outcomes.hasFailed {
-            try crew.cancellation.check()
-            do {
-                guard let leaf = try cursor.next() else { return }
-                try insert(leaf)
-            } catch let error as CairnError where error.code == .corrupt {
-                try lose("a leaf list", documents: nil, error)
+    private struct Stopped: Error {}
+
+    private mutating func insertInOrder(_ collection: ArchivedCollection) throws {
+        let (crew, outcomes, pieces) = (crew, outcomes, pieces)
+        do {
+            try pieces.read(
+                collection, of: crew.reader,
+                damaged: { leaf, error in try lose(leaf, in: collection, error) }
+            ) { documents in
+                if outcomes.hasFailed { throw Stopped() }
+                try crew.cancellation.check()
+                try insert(documents)
             }
-        }
+        } catch is Stopped {}
     }
 
-    private mutating func insert(_ leaf: Leaf) throws {
-        let buffer = buffer
-        buffer.removeAll()
+    private mutating func insert(_ leaf: Leaf, _ layer: Int, _ overlay: Overlay?) throws {
         do {
-            try chunks.read(leaf.chunk, type: .documents, into: buffer)
+            try pieces.fetch(leaf)
         } catch let error as CairnError where error.code == .corrupt {
-            return try lose("\(leaf.documents) documents\(leaf.identityRange)", documents: leaf.documents, error)
+            return try lose(leaf, in: items[item].collection, error)
         }
-        if let digest = crew.digest { try digest.add(chunk: buffer.bytes, to: &outcome.digest) }
-        try inserter?.insert(documents: buffer.bytes)
+        let pieces = pieces
+        try pieces.forEachSpan(layer: layer, through: overlay) { try insert($0) }
         tellProgress()
+    }
+
+    private mutating func insert(_ documents: RawSpan) throws {
+        if let digest = crew.digest { try digest.add(chunk: documents, to: &outcome.digest) }
+        try inserter?.insert(documents: documents)
+    }
+
+    private mutating func lose(_ leaf: Leaf?, in collection: ArchivedCollection, _ error: CairnError) throws {
+        guard let leaf else { return try lose("a leaf list", documents: nil, error) }
+        // With runs, some of a leaf's documents may have been replaced or removed since.
+        let documents = collection.entry.runs.isEmpty ? leaf.documents : nil
+        try lose("\(leaf.documents) documents\(leaf.identityRange)", documents: documents, error)
     }
 
     /// A damaged chunk costs exactly its documents: salvaging goes on behind it, a plain restore stops.

@@ -40,7 +40,7 @@ public struct Restore: Sendable {
         var report = RestoreReport(snapshot: snapshot.id, at: snapshot.at, dryRun: options.dryRun)
         let reader = SnapshotReader(repository: repository, chunks: try repository.loadIndex(), snapshot: snapshot)
         let target = try connect()
-        let plan = try RestorePlan(reader, options)
+        let plan = try RestorePlan(try ArchivedState(reader), options)
         report.warnings += plan.warnings
         try TargetState(target, plan, options).requireNoConflict()
         guard !options.dryRun else {

@@ -5,12 +5,14 @@ internal import Mongo
 
 /// One namespace that is restored: what it was, and what it will be called.
 struct RestoreItem: Sendable {
-    let entry: CatalogueEntry
+    let collection: ArchivedCollection
     /// The description under its new name.
     let info: CollectionInfo
     /// Whether the documents go into temporary collections, to be merged into the server's users and roles.
     let isUsersOrRoles: Bool
 
+    /// What it was.
+    var entry: CatalogueEntry { collection.entry }
     /// The name that users see in the target.
     var target: Namespace { info.namespace }
     /// Indexes besides that on `_id` and the clustering one.
@@ -22,8 +24,9 @@ struct RestoreItem: Sendable {
     /// The report's line of a dry run.
     func planned(indexes: Bool) -> RestoreReport.Namespace {
         RestoreReport.Namespace(
-            source: entry.namespace, target: target.description, type: entry.kind.rawValue, documents: entry.documents,
-            rawBytes: entry.rawBytes, indexes: indexes ? secondaryIndexCount : 0)
+            source: entry.namespace, target: target.description, type: entry.kind.rawValue,
+            documents: collection.documents ?? 0,
+            rawBytes: entry.totalRawBytes, indexes: indexes ? secondaryIndexCount : 0)
     }
 
     /// The report's line of what was restored.
@@ -46,7 +49,7 @@ struct RestorePlan {
 
     /// - Throws: `.usage` for a rename that cannot be, or two namespaces that would get one name; `.notFound` when
     ///   nothing is selected.
-    init(_ reader: SnapshotReader, _ options: Restore.Options) throws {
+    init(_ state: ArchivedState, _ options: Restore.Options) throws {
         let filter = NamespaceFilter(include: options.include, exclude: options.exclude)
         let renames = try options.renames.map { rename in
             guard let rule = NamespaceRename(from: rename.from, to: rename.to) else {
@@ -56,23 +59,26 @@ struct RestorePlan {
             return rule
         }
         var omitted = 0
-        try reader.forEachEntry { entry in
+        for collection in state.collections {
+            let entry = collection.entry
             let source = Namespace(entry.database, entry.collection)
-            guard filter.admits(source) else { return }
+            guard filter.admits(source) else { continue }
             if RestorePlan.isUsersOrRoles(source) {
                 guard options.usersAndRoles else {
-                    omitted += entry.documents
-                    return
+                    omitted += collection.documents ?? 0
+                    continue
                 }
                 let temporary =
                     source.collection == "system.users"
                     ? CatalogueRestorer.temporaryUsers : CatalogueRestorer.temporaryRoles
-                items.append(RestoreItem(entry: entry, info: CollectionInfo(plain: temporary), isUsersOrRoles: true))
-                return
+                items.append(
+                    RestoreItem(collection: collection, info: CollectionInfo(plain: temporary), isUsersOrRoles: true))
+                continue
             }
             let target = renames.lazy.compactMap { $0.apply(to: source) }.first ?? source
             items.append(
-                RestoreItem(entry: entry, info: CollectionInfo(entry, as: target), isUsersOrRoles: false))
+                RestoreItem(
+                    collection: collection, info: CollectionInfo(entry, as: target), isUsersOrRoles: false))
         }
         if omitted > 0 {
             warnings.append("\(omitted) users and roles of the snapshot are left out: --users-and-roles restores them")
@@ -81,7 +87,7 @@ struct RestorePlan {
         guard !items.isEmpty || omitted > 0 else {
             throw CairnError(
                 .notFound,
-                "no namespace of snapshot \(reader.snapshot.id.hex.prefix(8)) is selected: `cairn show` lists them")
+                "no namespace of snapshot \(state.snapshot.id.hex.prefix(8)) is selected: `cairn show` lists them")
         }
     }
 
@@ -114,7 +120,7 @@ extension CollectionInfo {
             }
         self.init(
             namespace: target, kind: kind, uuid: entry.uuid, options: entry.options, indexes: entry.indexes,
-            estimate: Estimate(documents: entry.documents, bytes: entry.rawBytes))
+            estimate: Estimate(documents: entry.liveDocuments, bytes: entry.totalRawBytes))
     }
 
     /// A collection without options.

@@ -95,8 +95,9 @@ struct TargetComparison {
     /// Every archived document was inserted, refused, or lost to damage: anything else would be a fault of this
     /// program.
     private func unaccounted(_ subject: Subject) -> RestoreReport.Failure? {
-        let archived = subject.item.entry.documents
-        guard let accounted = subject.outcome.accountedDocuments, accounted != archived else { return nil }
+        guard let archived = subject.item.collection.documents, let accounted = subject.outcome.accountedDocuments,
+            accounted != archived
+        else { return nil }
         return failure(
             subject.item.target, "its documents", "\(archived) were archived, but \(accounted) came out of the archive")
     }

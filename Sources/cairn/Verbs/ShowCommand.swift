@@ -67,8 +67,8 @@ enum ShowText {
         ])
         for entry in entries {
             table.add([
-                entry.namespace, type(of: entry), Units.count(entry.documents), Units.bytes(entry.rawBytes),
-                Units.count(entry.leafCount), String(entry.indexes.count),
+                entry.namespace, type(of: entry), Units.count(entry.liveDocuments), Units.bytes(entry.totalRawBytes),
+                Units.count(entry.totalLeafCount), String(entry.indexes.count),
             ])
         }
         return table.text
@@ -110,9 +110,9 @@ enum ShowText {
             ("coll", .string(entry.collection)),
             ("type", .string(entry.kind.rawValue)),
             ("uuid", JSON(entry.uuid.map(Hex.encode))),
-            ("documents", .integer(entry.documents)),
-            ("rawBytes", .integer(entry.rawBytes)),
-            ("chunks", .integer(entry.leafCount)),
+            ("documents", .integer(entry.liveDocuments)),
+            ("rawBytes", .integer(entry.totalRawBytes)),
+            ("chunks", .integer(entry.totalLeafCount)),
             ("options", .verbatim(try ExtendedJSON.canonical(entry.options))),
             ("indexes", .array(try entry.indexes.map { .verbatim(try ExtendedJSON.canonical($0)) })),
         ])
