@@ -38,7 +38,7 @@ struct VerifyTests {
         let snapshot = try repository.selectSnapshot("latest")
         let reader = SnapshotReader(repository: repository, chunks: try repository.loadIndex(), snapshot: snapshot)
         let target = try MongoDeployment.connect(uri: rig.target, options: MongoOptions(access: .write))
-        let plan = try RestorePlan(reader, options)
+        let plan = try RestorePlan(ArchivedState(reader), options)
         let (progress, cancellation) = (JobProgress(), Cancellation())
         try TargetDefinitions(target: target, options: options, progress: progress, cancellation: cancellation)
             .create(plan.items)

@@ -142,8 +142,8 @@ extension Follower {
             usleep(UInt32(min(left, 100)) * 1_000)
             left -= 100
         }
-        // Looks for a member that answers, the present one first, but not for ever: it may be behind the others. In vain
-        // this time, perhaps not the next.
+        // Looks for a member that answers, the present one first, but not for ever: it may be behind the others. In
+        // vain this time, perhaps not the next.
         let preferred = failures % 3 == 0 ? "" : reader.host
         if !job.cancellation.isCancelled { try? deployment.repin(preferredHost: preferred) }
     }
