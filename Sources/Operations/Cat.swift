@@ -1,6 +1,7 @@
 internal import Archive
 internal import BSON
 internal import Bytes
+internal import Oplog
 
 /// Gives out the documents of one collection of a snapshot.
 public struct Cat: Sendable {
@@ -55,12 +56,10 @@ public struct Cat: Sendable {
             repository: repository, chunks: index, threads: Cat.readAhead.threads, window: Cat.readAhead.window)
         var count = 0
         do {
-            for pass in collection.passes() {
-                try read(collection, of: state, pass, chunks) { document in
-                    try body(document)
-                    count += 1
-                    if count == options.limit { throw Enough() }
-                }
+            try read(collection, of: state, chunks) { document in
+                try body(document)
+                count += 1
+                if count == options.limit { throw Enough() }
             }
         } catch is Enough {}
         if options.id != nil && count == 0 {
@@ -72,23 +71,31 @@ public struct Cat: Sendable {
     }
 
     private func read(
-        _ collection: ArchivedCollection, of state: ArchivedState, _ pass: LayerTable.Partition?,
-        _ chunks: ChunkPrefetcher, _ body: (RawSpan) throws -> Void
+        _ collection: ArchivedCollection, of state: ArchivedState, _ chunks: ChunkPrefetcher,
+        _ body: (RawSpan) throws -> Void
     ) throws {
-        let overlay = try collection.overlay(pass, state.reader.makeChunkReader())
         let isSorted = state.snapshot.scanOrder == .id && Cat.isSortedByID(collection.entry)
         let wanted = Wanted(options, skipsLeaves: isSorted)
-        var leaves = state.reader.layers(of: collection.entry)
-        // Of the leaves that are read ahead, in order.
-        var layers: [Int] = []
-        try chunks.read {
-            guard let (leaf, layer) = try wanted.next(&leaves) else { return nil }
-            layers.append(layer)
-            return leaf
-        } _: { _, chunk in
-            let layer = layers.removeFirst()
-            guard let overlay else { return try wanted.forEachDocument(of: chunk, body) }
-            try overlay.forEachSpan(of: chunk, layer: layer) { try wanted.forEachDocument(of: $0, body) }
+        let scratch = FoldScratch()
+        for pass in collection.passes() {
+            let overlay = try collection.overlay(pass, state.reader.makeChunkReader())
+            var leaves = state.reader.layers(of: collection.entry)
+            // Of the leaves that are read ahead, in order.
+            var layers: [Int] = []
+            try chunks.read {
+                guard let (leaf, layer) = try wanted.next(&leaves) else { return nil }
+                layers.append(layer)
+                return leaf
+            } _: { _, chunk in
+                let layer = layers.removeFirst()
+                guard let overlay else { return try wanted.forEachDocument(of: chunk, body) }
+                try overlay.forEachSpan(of: chunk, layer: layer, scratch) {
+                    try wanted.forEachDocument(of: $0, body)
+                }
+            }
+        }
+        try collection.fold?.forEachRemaining(into: scratch) { document, _ in
+            try wanted.forEachDocument(of: document, body)
         }
     }
 

@@ -87,21 +87,35 @@ private struct InsertThread {
     }
 
     mutating func run(_ queue: PieceQueue) throws {
-        while !outcomes.hasFailed, let piece = queue.next() {
-            try crew.cancellation.check()
-            switch piece {
-            case .leaf(let leaf, let layer, let overlay, let item):
-                try begin(item)
-                try insert(leaf, layer, overlay)
-            case .whole(let item):
-                try begin(item)
-                try insertInOrder(items[item].collection)
-            case .damage(let error, let item):
-                try begin(item)
-                try lose("a leaf list", documents: nil, error)
+        while !outcomes.hasFailed, let next = queue.next() {
+            var piece = next
+            try insert(piece)
+            while !outcomes.hasFailed, let following = queue.finished(piece) {
+                piece = following
+                try insert(piece)
             }
         }
         try settle()
+    }
+
+    private mutating func insert(_ piece: PieceQueue.Piece) throws {
+        try crew.cancellation.check()
+        switch piece {
+        case .leaf(let leaf, let layer, let overlay, let item):
+            try begin(item)
+            try insert(leaf, layer, overlay)
+        case .new(let fold, let item):
+            try begin(item)
+            let pieces = pieces
+            try pieces.forEachNewDocument(of: fold, isComplete: !crew.options.salvage) { try insert($0) }
+            tellProgress()
+        case .whole(let item):
+            try begin(item)
+            try insertInOrder(items[item].collection)
+        case .damage(let error, let item):
+            try begin(item)
+            try lose("a leaf list", documents: nil, error)
+        }
     }
 
     private struct Stopped: Error {}
@@ -138,8 +152,8 @@ private struct InsertThread {
 
     private mutating func lose(_ leaf: Leaf?, in collection: ArchivedCollection, _ error: CairnError) throws {
         guard let leaf else { return try lose("a leaf list", documents: nil, error) }
-        // With runs, some of a leaf's documents may have been replaced or removed since.
-        let documents = collection.entry.runs.isEmpty ? leaf.documents : nil
+        // Some of a leaf's documents may have been replaced or removed since.
+        let documents = collection.isPlain ? leaf.documents : nil
         try lose("\(leaf.documents) documents\(leaf.identityRange)", documents: documents, error)
     }
 

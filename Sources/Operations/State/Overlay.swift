@@ -1,33 +1,49 @@
 internal import Archive
 internal import BSON
 internal import Bytes
+internal import Oplog
 
 /// What decides which of a collection's archived documents are its documents, and what they look like: the runs of
-/// its incrementals. Immutable; threads share it.
+/// its incrementals, and behind them a window of the oplog. Threads share it.
 ///
 /// A collection without one is what its leaves say, byte for byte, and its chunks are handed on whole.
 final class Overlay: Sendable {
-    private let layers: LayerTable
+    private let layers: LayerTable?
+    private let fold: FoldTable?
 
-    init(layers: LayerTable) {
+    init(layers: LayerTable?, fold: FoldTable?) {
         self.layers = layers
+        self.fold = fold
     }
 
     /// Calls `body` with the live documents of a chunk of `layer`, in order, in spans that are as long as they can be.
-    func forEachSpan(of chunk: RawSpan, layer: Int, _ body: (RawSpan) throws -> Void) throws {
+    ///
+    /// - Parameter scratch: where a document that the oplog changed is built.
+    func forEachSpan(
+        of chunk: RawSpan, layer: Int, _ scratch: FoldScratch, _ body: (RawSpan) throws -> Void
+    ) throws {
         var documents = DocumentBatch.Chunk(chunk)
         var offset = 0
         var live = 0..<0
         while let document = try documents.next() {
             let next = offset + document.byteCount
-            if layers.isLive(try DocumentIdentity.idBytes(of: document), layer: layer) {
+            let outcome = try outcome(of: document, layer, scratch)
+            if case .untouched = outcome {
                 live = live.isEmpty ? offset..<next : live.lowerBound..<next
-            } else if !live.isEmpty {
-                try body(chunk.extracting(live))
+            } else {
+                if !live.isEmpty { try body(chunk.extracting(live)) }
                 live = 0..<0
+                if case .replaced = outcome { try body(scratch.document.bytes) }
             }
             offset = next
         }
         if !live.isEmpty { try body(chunk.extracting(live)) }
+    }
+
+    private func outcome(of document: RawSpan, _ layer: Int, _ scratch: FoldScratch) throws -> FoldTable.Outcome {
+        let identity = try DocumentIdentity.idBytes(of: document)
+        if let layers, !layers.isLive(identity, layer: layer) { return .foreign }
+        guard let fold else { return .untouched }
+        return try fold.apply(document, identity: identity, into: scratch)
     }
 }
