@@ -1,4 +1,4 @@
-import BSON
+public import BSON
 import Bytes
 
 /// Gives the operations of an oplog in commit order: those of a transaction when, and only if, it commits.
@@ -55,7 +55,11 @@ public struct TransactionAssembler: ~Copyable {
     ///   transaction whose start was not given; `.limit` when open transactions are larger than the bound; what `body`
     ///   throws.
     public mutating func take(_ bytes: RawSpan, _ body: (borrowing Operation) throws -> Void) throws {
-        let entry = try OplogEntry(bytes)
+        try take(OplogEntry(bytes), body)
+    }
+
+    /// `take` of an entry that is read already.
+    public mutating func take(_ entry: OplogEntry, _ body: (borrowing Operation) throws -> Void) throws {
         guard entry.kind == .command else {
             if entry.kind != .noop { try body(Operation(entry, at: entry.timestamp)) }
             return
@@ -68,15 +72,38 @@ public struct TransactionAssembler: ~Copyable {
         try Self.emit(entry, entry.timestamp, body)
     }
 
+    /// Takes an entry from behind a target time, where nothing but the end of a transaction that was prepared before it
+    /// can matter: calls `body` with its operations when it commits at or before the target.
+    ///
+    /// - Throws: as `take`.
+    public mutating func takeEnd(
+        _ entry: OplogEntry, through target: Timestamp, _ body: (borrowing Operation) throws -> Void
+    ) throws {
+        guard hasOpenPrepared, entry.kind == .command, let previous = entry.previous, open[previous] != nil else {
+            return
+        }
+        let command = try Operation(entry, at: entry.timestamp).command
+        if command == "commitTransaction", try Self.commitTimestamp(entry) <= target {
+            try takeCommand(entry, body)
+        } else if command == "commitTransaction" || command == "abortTransaction" {
+            abort(previous)
+        }
+    }
+
+    private static func commitTimestamp(_ entry: OplogEntry) throws -> Timestamp {
+        guard let time = try DocumentView(entry.object).first(named: "commitTimestamp")?.timestamp else {
+            throw OplogFault.missing("commitTimestamp", entry.timestamp)
+        }
+        return time
+    }
+
     private mutating func takeCommand(
         _ entry: OplogEntry, _ body: (borrowing Operation) throws -> Void
     ) throws {
         let operation = Operation(entry, at: entry.timestamp)
         switch try operation.command {
         case "commitTransaction":
-            guard let time = try DocumentView(entry.object).first(named: "commitTimestamp")?.timestamp else {
-                throw OplogFault.missing("commitTimestamp", entry.timestamp)
-            }
+            let time = try Self.commitTimestamp(entry)
             guard let previous = entry.previous else { throw OplogFault.missing("prevOpTime", entry.timestamp) }
             try commit(previous, entry.timestamp, at: time, body)
         case "abortTransaction": abort(entry.previous)
