@@ -6,7 +6,9 @@
     snapshots                    lists the snapshots, oldest first
     namespaces SNAPSHOT          lists the collections and views of one snapshot (id, prefix of one, or "latest")
     extract SNAPSHOT NAMESPACE   writes the documents of one collection to stdout, as concatenated BSON
-    verify                       reads everything that any snapshot refers to
+    segments                     lists the segments of the oplog by time: id, from, to, entries, why there is a gap
+    oplog SEGMENT                writes the entries of one segment to stdout, without its prelude
+    verify                       reads everything that any snapshot or segment refers to
 
 It needs Debian's python3-cryptography and python3-zstandard. Exit codes: 0 done, 2 usage or unsupported,
 10 no repository, 12 wrong passphrase or key, 13 damage (format-spec.md section 12.1).
@@ -22,101 +24,19 @@ import struct
 import sys
 
 import zstandard
+from bson_walk import Problem, damage, digests, documents, get, identity, parse, refuse, split_documents
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-CHUNK, INDEX, SNAPSHOT = 1, 3, 4  # kinds, section 4.2
+CHUNK, INDEX, SNAPSHOT, SEGMENT = 1, 3, 4, 5  # kinds, section 4.2
 PACK, METADATA = 0, 1  # keys of an epoch
-DOCUMENTS, LEAF_LIST, CATALOGUE = 1, 2, 3  # chunk types, section 6.1
-FOLDERS = {INDEX: "indexes", SNAPSHOT: "snapshots"}
+DOCUMENTS, LEAF_LIST, CATALOGUE, OPLOG, RUN = 1, 2, 3, 4, 5  # chunk types, section 6.1
+FOLDERS = {INDEX: "indexes", SNAPSHOT: "snapshots", SEGMENT: "segments"}
 MAGIC = b"\xCA\x49\x52\x4E%s\x0D\x0A\x1A"  # section 3.3
 CHUNK_MAX = SEALED_MAX = 64 << 20
 PACK_MAX, PACK_CHUNKS_MAX, INDEX_CHUNKS_MAX, SMALL_MAX = 1 << 30, 32768, 50000, 65536
-
-class Problem(Exception):
-    def __init__(self, code, text):
-        super().__init__(text)
-        self.code = code
-
-def damage(where, text):
-    return Problem(13, f"{where}: {text}")
-
-def refuse(condition, where, text, code=13):
-    if condition:
-        raise Problem(code, f"{where}: {text}")
-
-# BSON (section 3.4): documents become dictionaries, values that metadata do not use stay (type, bytes)
-FIXED = {0x01: 8, 0x06: 0, 0x07: 12, 0x08: 1, 0x09: 8, 0x0A: 0, 0x10: 4, 0x11: 8, 0x12: 8, 0x13: 16, 0x7F: 0, 0xFF: 0}
-PREFIXED = {0x02: (4, 1), 0x0D: (4, 1), 0x0E: (4, 1), 0x0C: (16, 1), 0x03: (0, 5), 0x04: (0, 5), 0x0F: (0, 14),
-            0x05: (5, 0)}  # what follows the length beside it, and the least length
-
-def split_documents(data, where):
-    """The documents that `data` is made of, their frames checked."""
-    start = 0
-    while start < len(data):
-        length = int.from_bytes(data[start:start + 4], "little", signed=True)
-        refuse(not 5 <= length <= len(data) - start or data[start + length - 1], where, "a document of a wrong length")
-        yield data[start:start + length]
-        start += length
-
-def parse(data, where, depth=256):
-    refuse(depth == 0 or len(list(split_documents(data, where))) != 1, where, "not one BSON document")
-    fields, at, end = {}, 4, len(data) - 1
-    while at < end:
-        kind, zero = data[at], data.find(b"\0", at + 1, end)
-        size = value_size(kind, data, zero + 1, end, where) if zero >= 0 else -1
-        refuse(size < 0 or size > end - zero - 1, where, f"an element of type {kind} is truncated")
-        name, at = data[at + 1:zero].decode("utf-8", "surrogateescape"), zero + 1 + size
-        fields.setdefault(name, value(kind, data[zero + 1:at], where, depth))
-    return fields
-
-def value_size(kind, data, at, end, where):
-    if kind in FIXED:
-        return FIXED[kind]
-    if kind == 0x0B:  # two C strings
-        first = data.find(b"\0", at, end)
-        return data.find(b"\0", first + 1, end) + 1 - at if first >= 0 else -1
-    refuse(kind not in PREFIXED, where, f"BSON type {kind} is not known")
-    extra, least = PREFIXED[kind]
-    length = int.from_bytes(data[at:at + 4], "little", signed=True)
-    return extra + length if end - at >= 4 and length >= least else -1
-
-def value(kind, raw, where, depth):
-    if kind == 0x03:
-        return parse(raw, where, depth - 1)
-    if kind == 0x04:
-        return list(parse(raw, where, depth - 1).values())
-    if kind == 0x02:
-        refuse(raw[-1] != 0, where, "a string without end")
-        try:
-            return raw[4:-1].decode()
-        except UnicodeDecodeError:
-            return (kind, raw)
-    if kind == 0x11:
-        return struct.unpack("<II", raw)[::-1]  # seconds, increment
-    if kind in (0x09, 0x10, 0x12):
-        return int.from_bytes(raw, "little", signed=True)
-    return raw[5:] if kind == 0x05 else raw[0] == 1 if kind == 0x08 else (kind, raw)
-
-def get(document, name, kind, where, size=None):
-    """A field that must be there [B-2]; an int is a count unless it is a date [B-1]."""
-    found = document.get(name)
-    wrong = type(found) is not kind or (size is not None and len(found) != size)
-    wrong = wrong or (kind is int and found < 0 and name not in ("created", "started", "finished"))
-    refuse(wrong, where, f"field {name!r} is missing, or has a wrong type, size or sign")
-    return found
-
-def documents(document, name, where):
-    found = get(document, name, list, where)
-    refuse(any(type(item) is not dict for item in found), where, f"field {name!r} holds something else than documents")
-    return found
-
-def digests(document, name, where):
-    data = get(document, name, bytes, where)
-    refuse(len(data) % 32, where, f"field {name!r} is no list of ids")
-    return [data[at:at + 32] for at in range(0, len(data), 32)]
 
 def hkdf(key, salt, label):  # section 5
     return HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=label.encode()).derive(key)
@@ -230,7 +150,8 @@ class Repository:
         key = self.object_key(METADATA, epoch, data[24:56], where)
         aad = self.aad(kind, bytes.fromhex(name), raw_size, epoch, encoding=encoding)
         document = parse(decode(encoding, open_sealed(key, 0, aad, data[56:], where), raw_size, where), where)
-        refuse(get(document, "version", int, where) > 1, where, f"version {document['version']}", code=2)
+        known = 2 if kind == SNAPSHOT else 1  # [V-3]
+        refuse(get(document, "version", int, where) > known, where, f"version {document['version']}", code=2)
         return document
 
     def load_index(self, name):  # section 8
@@ -276,7 +197,8 @@ class Repository:
         for field, kind in dict(kind=str, scanOrder=str, at=tuple, started=int, finished=int, tags=list, warnings=list,
                                 exact=bool, source=dict).items():
             get(document, field, kind, where)
-        unknown = document["kind"] != "full" or document["scanOrder"] not in ("natural", "id")
+        unknown = document["kind"] not in ("full", "incremental", "synthetic")
+        unknown = unknown or document["scanOrder"] not in ("natural", "id")
         refuse(unknown, where, f"a snapshot of kind {document['kind']!r}", code=2)
         return dict(document, id=name)
 
@@ -297,10 +219,14 @@ class Repository:
                     get(entry, field, kind, "catalogue")
                 unknown = entry["type"] not in ("collection", "view", "timeseries")
                 refuse(unknown, "catalogue", f"namespace type {entry['type']!r}", code=2)
+                entry["runs"] = documents(entry, "runs", "catalogue") if "runs" in entry else []
+                refuse(entry["runs"] and snapshot["version"] < 2, where, "has runs in version 1")  # [V-6]
+                entry["live"] = entry["documents"] + sum(get(run, "delta", int, where) for run in entry["runs"])
+                entry["allBytes"] = sum(get(part, "rawBytes", int, where) for part in [entry] + entry["runs"])
                 found.append(entry)
         order = [(entry["db"].encode(), entry["coll"].encode()) for entry in found]
         refuse(order != sorted(set(order)), where, "its catalogue is out of order")  # [F-4]
-        sums = [len(found)] + [sum(entry[name] for entry in found) for name in ("documents", "rawBytes")]
+        sums = [len(found)] + [sum(entry[name] for entry in found) for name in ("live", "allBytes")]
         expected = [get(totals, name, int, where) for name in ("namespaces", "documents", "rawBytes")]
         refuse(sums != expected, where, "its catalogue is not what its totals say")  # [F-5]
         return found
@@ -311,17 +237,72 @@ class Repository:
         return [parse(raw, where) for chunk in digests(entry, "lists", where)
                 for raw in split_documents(self.chunk(chunk, LEAF_LIST), where)]
 
-    def chunks_of(self, entry):
-        """The plaintext of each chunk of a collection, checked against its leaf [F-2]."""
-        where, sums = f"{entry['db']}.{entry['coll']}", [0, 0, 0]
-        for leaf in self.leaves(entry, where):
+    def layer(self, part, where):
+        """The plaintext of each chunk of an entry or a run, checked against its leaf [F-2]."""
+        sums = [0, 0, 0]
+        for leaf in self.leaves(part, where):
             plain = self.chunk(get(leaf, "c", bytes, where, 32), DOCUMENTS)
             found = [1, len(list(split_documents(plain, where))), len(plain)]
             refuse(found[1:] != [get(leaf, name, int, where) for name in "nr"], where, "a leaf and its chunk differ")
             sums = [left + right for left, right in zip(sums, found)]
             yield plain
-        expected = [entry[name] for name in ("leafCount", "documents", "rawBytes")]
+        expected = [get(part, name, int, where) for name in ("leafCount", "documents", "rawBytes")]
         refuse(sums != expected, where, "its leaves do not add up")
+
+    def chunks_of(self, entry):
+        """The live documents of a collection, chunk by chunk [F-8]."""
+        where, newest, found = f"{entry['db']}.{entry['coll']}", {}, 0
+        for number, run in enumerate(entry["runs"], 1):
+            removals = [raw for chunk in digests(run, "removals", where)
+                        for raw in split_documents(self.chunk(chunk, RUN), where)]
+            removed = [identity(raw, where) for raw in removals]
+            refuse(any(len(one) + 5 != len(raw) for one, raw in zip(removed, removals)), where, "removals of no sense")
+            touched = removed + [identity(raw, where) for plain in self.layer(run, where)
+                                 for raw in split_documents(plain, where)]
+            wrong = len(removed) != get(run, "removed", int, where) or not all(touched)
+            refuse(wrong or len(set(touched)) != len(touched), where, f"run {number} is no set")  # [F-9]
+            newest.update(dict.fromkeys(touched, number))
+        for number, part in enumerate([entry] + entry["runs"]):
+            for plain in self.layer(part, where):
+                live = [raw for raw in split_documents(plain, where) if newest.get(identity(raw, where), 0) <= number]
+                found += len(live)
+                yield b"".join(live)
+        refuse(found != entry["live"], where, f"{found} documents are live, {entry['live']} are counted")
+
+    def segments(self):  # section 9.7
+        found = [dict(self.sealed(SEGMENT, name), id=name) for name in self.names("segments")]
+        for segment in found:
+            where = "segments/" + segment["id"]
+            for field, kind in dict(set=str, host=str, created=int, addedBytes=int).items():
+                get(segment, field, kind, where)
+            for field in ("from", "to"):
+                at = get(segment, field, dict, where)
+                segment[field + "Time"] = get(at, "ts", tuple, where), get(at, "t", int, where)
+            chunks, prelude = documents(segment, "chunks", where), documents(segment, "prelude", where)
+            refuse("gap" in segment and (chunks or prelude), where, "a gap has entries")  # [S-6]
+            low, high = segment["fromTime"][0], segment["toTime"][0]
+            refuse(low > high, where, "ends before it begins")
+            refuse("gap" not in segment and segment["fromTime"][1] > segment["toTime"][1], where, "its terms go back")
+            for pieces, first, last in ((prelude, (0, 0), low), (chunks, low, high)):  # [S-2]
+                times = [get(piece, name, tuple, where) for piece in pieces for name in "fl"]
+                wrong = times != sorted(times) or any(left == right for left, right in zip(times[1::2], times[2::2]))
+                wrong = wrong or times and (times[0] < first or times[-1] > last)
+                wrong = wrong or pieces is prelude and times and times[-1] == low
+                refuse(wrong, where, "its chunks are out of order or go beyond it")
+            for total, name in (("entries", "n"), ("rawBytes", "r")):
+                wrong = sum(get(piece, name, int, where) for piece in chunks) != get(segment, total, int, where)
+                refuse(wrong, where, "its chunks do not add up")
+        return sorted(found, key=lambda segment: (segment["fromTime"][0], segment["toTime"][0], segment["id"]))
+
+    def oplog(self, segment, field):
+        """The plaintext of each chunk of `chunks` or `prelude`."""
+        where = "segments/" + segment["id"]
+        for piece in segment[field]:
+            plain = self.chunk(get(piece, "c", bytes, where, 32), OPLOG)
+            times = [get(parse(raw, where), "ts", tuple, where) for raw in split_documents(plain, where)]
+            wrong = times != sorted(set(times)) or (times[0], times[-1]) != (piece["f"], piece["l"])
+            refuse(wrong or (len(times), len(plain)) != (piece["n"], piece["r"]), where, "a chunk is not what it says")
+            yield plain
 
 def check_frame(where, data, letter, header):
     """Length, magic and hash of config and key objects."""
@@ -370,16 +351,28 @@ def run(options):
             print(snapshot["id"], "%d.%d" % snapshot["at"], snapshot["totals"]["documents"], *snapshot["tags"])
     elif options.command == "namespaces":
         for entry in repository.entries(repository.resolve(options.snapshot)):
-            print(f"{entry['db']}.{entry['coll']}", entry["type"], entry["documents"], entry["rawBytes"])
+            print(f"{entry['db']}.{entry['coll']}", entry["type"], entry["live"], entry["allBytes"])
     elif options.command == "extract":
         entries = repository.entries(repository.resolve(options.snapshot))
         found = [entry for entry in entries if f"{entry['db']}.{entry['coll']}" == options.namespace]
         refuse(not found, "extract", f"no namespace {options.namespace}", code=2)
         for plain in repository.chunks_of(found[0]):
             sys.stdout.buffer.write(plain)
+    elif options.command == "segments":
+        for segment in repository.segments():
+            times = ["%d.%d" % segment[field][0] for field in ("fromTime", "toTime")]
+            print(segment["id"], *times, segment["entries"], segment.get("gap", ""))
+    elif options.command == "oplog":
+        found = [segment for segment in repository.segments() if segment["id"].startswith(options.snapshot)]
+        refuse(len(found) != 1, options.snapshot, f"{len(found)} segments match", code=2)
+        for plain in repository.oplog(found[0], "chunks"):
+            sys.stdout.buffer.write(plain)
     else:
         for entry in (entry for snapshot in repository.snapshots() for entry in repository.entries(snapshot)):
             collections.deque(repository.chunks_of(entry), maxlen=0)
+        for segment in repository.segments():
+            for field in ("prelude", "chunks"):
+                collections.deque(repository.oplog(segment, field), maxlen=0)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -387,7 +380,7 @@ def main():
     secret.add_argument("--passphrase-file")
     secret.add_argument("--key-file")
     parser.add_argument("repository")
-    parser.add_argument("command", choices=["snapshots", "namespaces", "extract", "verify"])
+    parser.add_argument("command", choices=["snapshots", "namespaces", "extract", "segments", "oplog", "verify"])
     parser.add_argument("snapshot", nargs="?", default="latest")
     parser.add_argument("namespace", nargs="?")
     try:

@@ -53,7 +53,8 @@ public final class LayerTable: Sendable {
 
     /// Reads the identities of all runs: their documents and the `_id`s that they remove.
     ///
-    /// - Throws: `.corrupt` when a chunk cannot be read, or does not hold what its leaf says.
+    /// - Throws: `.corrupt` when a chunk cannot be read or does not hold what its leaf says, and when a run names an
+    ///   identity twice ([F-9]): nobody could say then what it means.
     public init(_ runs: [Run], reader: ChunkReader, partition: Partition = .whole) throws {
         hash = reader.identityHash
         self.partition = partition
@@ -121,7 +122,10 @@ public final class LayerTable: Sendable {
                 throw CairnError(.corrupt, "chunk \(chunk.hex) of a run holds a document without `_id`")
             }
             let (low, high) = hash.hash128(identity)
-            if partition.contains(high) { slots.raise(low, high, to: layer) }
+            guard partition.contains(high) else { continue }
+            guard slots.raise(low, high, to: layer) else {
+                throw CairnError(.corrupt, "run \(layer) names an `_id` twice; chunk \(chunk.hex) has it again")
+            }
         }
         return count
     }
@@ -170,20 +174,23 @@ struct LayerSlots: Sendable {
         }
     }
 
-    /// Keeps `layer` for a hash. Layers come in ascending order.
-    mutating func raise(_ low: UInt64, _ high: UInt64, to layer: Int) {
+    /// Keeps `layer` for a hash; false when it is kept already. Layers come in ascending order.
+    @discardableResult
+    mutating func raise(_ low: UInt64, _ high: UInt64, to layer: Int) -> Bool {
         let tagged = high & ~LayerSlots.layerMask | UInt64(layer)
         var position = home(low)
         while slots[position].tagged != 0 {
             if slots[position].low == low, (slots[position].tagged ^ high) & ~LayerSlots.layerMask == 0 {
+                guard slots[position].tagged != tagged else { return false }
                 slots[position].tagged = tagged
-                return
+                return true
             }
             position = position + 1 == slots.count ? 0 : position + 1
         }
         slots[position] = Slot(low: low, tagged: tagged)
         count += 1
         if count * 4 > slots.count * 3 { grow() }
+        return true
     }
 
     private func home(_ low: UInt64) -> Int { Int(low.multipliedFullWidth(by: UInt64(slots.count)).high) }

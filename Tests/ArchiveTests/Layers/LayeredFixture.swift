@@ -120,6 +120,17 @@ enum Layers {
         return contents
     }
 
+    /// The live documents of each collection, in the order of the layers.
+    static func liveBytes(_ snapshot: Snapshot, of repository: Repository) throws -> [String: [UInt8]] {
+        let reader = SnapshotReader(repository: repository, chunks: try repository.loadIndex(), snapshot: snapshot)
+        var contents: [String: [UInt8]] = [:]
+        try reader.forEachEntry { entry in
+            let table = try LayerTable(entry.runs, reader: reader.makeChunkReader())
+            contents[entry.namespace] = try live(entry, reader, table).flatMap(\.bytes)
+        }
+        return contents
+    }
+
     private static func live(
         _ entry: CatalogueEntry, _ reader: SnapshotReader, _ table: LayerTable
     ) throws -> [BSONDocument] {

@@ -17,17 +17,25 @@ struct GoldenRepository {
         var index: (BSONDocument) -> BSONDocument = { $0 }
         var chunkID: (ChunkID) -> ChunkID = { $0 }
         var packs: (inout [PackContents]) -> Void = { _ in }
+        /// Adds `GoldenRepository+Layers`; the hooks below change what is in it.
+        var hasLayers = false
+        var incremental: (BSONDocument) -> BSONDocument = { $0 }
+        var removals: ([UInt8]) -> [UInt8] = { $0 }
+        var putIntoRun: (BSONDocument) -> BSONDocument = { $0 }
+        var runs: (inout [Run]) -> Void = { _ in }
+        var segment: (BSONDocument) -> BSONDocument = { $0 }
+        var oplog: ([BSONDocument]) -> [BSONDocument] = { $0 }
         var seed = "cairn vectors"
     }
 
     let store = MemoryStore()
     let repository: Repository
-    private let hooks: Hooks
-    private let builder: PackBuilder
+    let hooks: Hooks
+    let builder: PackBuilder
     private let hasher: ChunkHasher
     private let compressor = ZstdCompressor(level: 3)
-    private var packs: [PackContents] = []
-    private(set) var snapshots: [RandomID] = []
+    var packs: [PackContents] = []
+    var snapshots: [RandomID] = []
 
     init(_ hooks: Hooks = Hooks()) throws {
         self.hooks = hooks
@@ -45,6 +53,7 @@ struct GoldenRepository {
         try repository.appendAudit(operation: "init", program: "cairn vectors", details: [:])
         try backup(orders: [["first", "second", "third"]], at: 1_795_000_000)
         try backup(orders: [["first", "second", "third"], ["fourth"]], at: 1_795_086_400)
+        if hooks.hasLayers { try addLayers() }
         let index = hooks.index(IndexObject(packs: packs).encode())
         try repository.writeSealed(index, kind: .index, id: repository.newID())
         let lease = LeaseRecord(
@@ -93,7 +102,7 @@ struct GoldenRepository {
             warnings: [], exact: true)
     }
 
-    private func entry(
+    func entry(
         _ database: String, _ collection: String, _ leaves: [Leaf]?, options: BSONDocument, added: inout Set<ChunkID>
     ) throws -> CatalogueEntry {
         let all = leaves ?? []
@@ -110,7 +119,7 @@ struct GoldenRepository {
             leafCount: all.count, leaves: stored)
     }
 
-    private func leaf(_ documents: [BSONDocument], _ added: inout Set<ChunkID>) throws -> Leaf {
+    func leaf(_ documents: [BSONDocument], _ added: inout Set<ChunkID>) throws -> Leaf {
         let plaintext = documents.flatMap(\.bytes)
         func identity(_ document: BSONDocument) throws -> [UInt8] {
             [UInt8](try DocumentIdentity.idBytes(of: document.bytes.rawSpan))
@@ -120,7 +129,7 @@ struct GoldenRepository {
             firstID: try identity(documents[0]), lastID: try identity(documents[documents.count - 1]))
     }
 
-    private func chunk(_ plaintext: [UInt8], _ type: ChunkType, _ added: inout Set<ChunkID>) throws -> ChunkID {
+    func chunk(_ plaintext: [UInt8], _ type: ChunkType, _ added: inout Set<ChunkID>) throws -> ChunkID {
         var id = hasher.id(of: plaintext.rawSpan, type: type)
         if type == .documents { id = hooks.chunkID(id) }
         guard added.insert(id).inserted else { return id }
@@ -134,13 +143,13 @@ struct GoldenRepository {
         return id
     }
 
-    private func numbers(_ number: Int) -> [BSONDocument] {
+    func numbers(_ number: Int) -> [BSONDocument] {
         (0..<3).map {
             ["_id": .int32(Int32(number * 3 + $0)), "square": .int64(Int64((number * 3 + $0) * (number * 3 + $0)))]
         }
     }
 
-    private func documents(_ names: [String]) -> [BSONDocument] {
+    func documents(_ names: [String]) -> [BSONDocument] {
         names.enumerated().map { number, name in
             [
                 "_id": .string(name), "placed": .date(1_795_000_000_000 + Int64(number)),
@@ -148,92 +157,5 @@ struct GoldenRepository {
                 "items": .array([.document(["sku": "A-1", "count": 2]), .null, .double(0.5)]),
             ]
         }
-    }
-}
-
-/// Reads a repository as format-spec.md §9.4 says and checks everything that §14.2 asks for.
-///
-/// - Returns: for each snapshot, oldest first, the concatenated documents of each namespace.
-func readEverything(_ repository: Repository) throws -> [[String: [UInt8]]] {
-    let reading = try WholeReading(repository)
-    return try repository.snapshots().map { try reading.read($0) }
-}
-
-private struct WholeReading {
-    let repository: Repository
-    let index: ChunkIndex
-    let opener: ChunkOpener
-    let hasher: ChunkHasher
-
-    init(_ repository: Repository) throws {
-        self.repository = repository
-        index = try repository.loadIndex()
-        opener = repository.makeChunkOpener()
-        hasher = ChunkHasher(keys: repository.keys)
-    }
-
-    func read(_ snapshot: Snapshot) throws -> [String: [UInt8]] {
-        var entries: [CatalogueEntry] = []
-        for id in snapshot.catalogue {
-            let plaintext = try chunk(id, .catalogue)
-            try CatalogueEntry.forEach(inCatalogue: plaintext.rawSpan, object: "catalogue") { entries.append($0) }
-        }
-        for (one, next) in zip(entries, entries.dropFirst()) {
-            try require(CatalogueEntry.precedes(one, next), "the catalogue is out of order")
-        }
-        let documents = entries.reduce(0) { $0 + $1.documents }
-        let rawBytes = entries.reduce(0) { $0 + $1.rawBytes }
-        try require(
-            (entries.count, documents, rawBytes)
-                == (snapshot.totals.namespaces, snapshot.totals.documents, snapshot.totals.rawBytes),
-            "the catalogue is not what the totals say")
-        var result: [String: [UInt8]] = [:]
-        for entry in entries { result[entry.namespace] = try read(entry) }
-        return result
-    }
-
-    private func read(_ entry: CatalogueEntry) throws -> [UInt8] {
-        var leaves: [Leaf] = []
-        switch entry.leaves {
-        case .inline(let inline): leaves = inline
-        case .lists(let ids):
-            for id in ids {
-                let plaintext = try chunk(id, .leafList)
-                try Leaf.forEach(inList: plaintext.rawSpan, object: entry.namespace) { leaves.append($0) }
-            }
-        }
-        var all: [UInt8] = []
-        var total = 0
-        for leaf in leaves {
-            let plaintext = try chunk(leaf.chunk, .documents)
-            var count = 0
-            try forEachDocument(plaintext.rawSpan, object: entry.namespace) { _ in count += 1 }
-            try require((count, plaintext.count) == (leaf.documents, leaf.rawBytes), "a leaf and its chunk differ")
-            all += plaintext
-            total += count
-        }
-        try require(
-            (leaves.count, total, all.count) == (entry.leafCount, entry.documents, entry.rawBytes),
-            "leaves do not add up")
-        return all
-    }
-
-    private func chunk(_ id: ChunkID, _ type: ChunkType) throws -> [UInt8] {
-        guard let location = index.lookup(id) else {
-            throw CairnError(.corrupt, "chunk \(id.hex) is in no index object", object: "indexes/")
-        }
-        try require(location.type == type, "a chunk of another type")
-        let output = Buffer(capacity: location.rawCount)
-        do {
-            try repository.readChunk(id, at: location, opener: opener, into: output)
-        } catch let error as CairnError where error.code == .notFound {
-            throw CairnError(.corrupt, "a pack is missing", object: error.object)
-        }
-        try require(hasher.id(of: output.bytes, type: type) == id, "a chunk's id is not that of its plaintext")
-        return output.array
-    }
-
-    private func require(_ condition: Bool, _ message: String) throws {
-        guard condition else { throw CairnError(.corrupt, message) }
     }
 }

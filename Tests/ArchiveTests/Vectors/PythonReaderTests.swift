@@ -47,6 +47,27 @@ import Testing
         #expect(try reader().run(["verify"]).exitCode == 0)
     }
 
+    /// Runs of several leaves and leaf lists, and segments.
+    @Test(.enabled(if: PythonReader.isPresent, PythonReader.absence))
+    func itReadsLayersAndSegments() throws {
+        var random = SeededGenerator(seed: 20_261_123)
+        let writer = ArchiveWriter(
+            repository: repository, index: try .load(repository), options: Engine.options)
+        let changes = (1...3).map { LayeredCollection.randomChange(&random, limit: 700, version: $0) }
+        let collection = try LayeredCollection.write("a.a", base: 600, changes, with: writer)
+        let snapshot = try Layers.commit([collection], with: writer)
+        let segment = try SegmentSample.write(from: 100, to: 400, prelude: [7, 9], to: repository)
+        let namespaces = try reader().lines(["namespaces", "latest"])
+        #expect(namespaces.first?.hasPrefix("a.a collection \(collection.expected.count) ") == true)
+        let extracted = try reader().run(["extract", "latest", "a.a"])
+        #expect(extracted.exitCode == 0, "\(extracted.errorText)")
+        #expect(extracted.output == (try Layers.liveBytes(snapshot, of: repository)["a.a"]))
+        #expect(try reader().lines(["segments"]) == ["\(segment.id.hex) 100.1 400.1 301 "])
+        let oplog = try reader().run(["oplog", String(segment.id.hex.prefix(6))])
+        #expect(oplog.output == (100...400).flatMap { SegmentSample.entry($0).bytes })
+        #expect(try reader().run(["verify"]).exitCode == 0)
+    }
+
     /// [B-1]: types that the metadata never use do not stop it.
     @Test(.enabled(if: PythonReader.isPresent, PythonReader.absence))
     func documentsOfEveryTypePass() throws {

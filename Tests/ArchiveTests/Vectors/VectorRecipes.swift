@@ -6,7 +6,7 @@ import ObjectStore
 
 extension VectorRecipe {
     /// Everything below `Tests/Vectors`.
-    static var all: [VectorRecipe] { valid + configs + keys + snapshots + indexes + packs }
+    static var all: [VectorRecipe] { valid + configs + keys + snapshots + indexes + packs + layers + segments }
 
     private static var valid: [VectorRecipe] {
         var plain = VectorRecipe("valid", .success, "two snapshots that share chunks") {
