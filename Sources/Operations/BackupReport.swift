@@ -24,10 +24,22 @@ public struct BackupReport: Sendable {
     public var addedBytes: Int
     /// Wall time from start to commit.
     public var seconds: Double
+    /// Collections that an incremental read from their start, and why.
+    public var scanned: [Scanned] = []
+    /// Oplog segments that this backup wrote.
+    public var segments = 0
     /// What a person should read, in plain sentences.
     public var warnings: [String]
     /// Whether one of the warnings needs a person, which makes the exit code 3.
     public var needsPerson: Bool
+
+    /// A collection that an incremental read from its start.
+    public struct Scanned: Sendable {
+        /// `db.collection`.
+        public var namespace: String
+        /// `new`, `more than a third changed`, ….
+        public var reason: String
+    }
 
     /// A report of everything that a backup tells.
     public init(

@@ -23,7 +23,9 @@ struct RepeatedBackupTests {
     ]
 
     @Test(arguments: cases) private func unchangedDataAddsNothing(_ trial: Case) throws {
-        let rig = try Rig()
+        // A server of its own: the second backup stores what was written between the two, whatever its database.
+        let server = try ThrowawayServer()
+        let rig = try Rig(source: server.uri)
         let db = Rig.database()
         let source = try rig.sourceClient()
         // Not in the order of insertion, so that both scan orders differ.
@@ -44,7 +46,9 @@ struct RepeatedBackupTests {
         #expect(second.documents == first.documents && second.rawBytes == first.rawBytes)
         // The snapshot object, and whatever an index object takes that has nothing to say.
         #expect(second.addedBytes < 4_000, "\(second.addedBytes) bytes added")
-        #expect(try rig.packs().map(\.name) == packs.map(\.name), "a new pack")
+        let grown = try rig.packs().reduce(0) { $0 + $1.size } - packs.reduce(0) { $0 + $1.size }
+        // Where the oplog went on, by the server's own noops, a segment begins with the entry that it continues.
+        #expect(grown < 4_000, "\(grown) bytes of packs")
 
         let old = try leafChunks(rig, first.id)
         #expect(try leafChunks(rig, second.id) == old)

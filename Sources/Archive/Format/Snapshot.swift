@@ -15,6 +15,8 @@ public import Bytes
 /// source     document   {set, host, serverVersion, featureCompatibilityVersion}: strings; set may be absent
 /// scanOrder  string     "natural" or "id"
 /// tags       array of strings
+/// include    array of strings   patterns of the namespaces that were taken; absent for all
+/// exclude    array of strings   patterns of those left out; absent for none
 /// catalogue  binary     ids of the catalogue chunks in order, 32 bytes each
 /// totals     document   {namespaces, documents, rawBytes, chunks, addedBytes}: int64
 /// warnings   array of strings
@@ -121,6 +123,11 @@ public struct Snapshot: Hashable, Sendable {
     public var exact: Bool
     /// The election term of the operation at `at`, nil when not known.
     public var term: Int64?
+    /// Patterns of the namespaces that were taken, all when empty. An incremental continues a snapshot of the same
+    /// selection only.
+    public var include: [String]
+    /// Patterns of the namespaces that were left out.
+    public var exclude: [String]
     /// Whether any of its catalogue entries has runs. Its document is then of version 2, for a reader of version 1
     /// would pass over them and yield documents as they were before. format-spec.md §10.1 [V-6].
     public var layered: Bool
@@ -132,7 +139,7 @@ public struct Snapshot: Hashable, Sendable {
     public init(
         id: RandomID, kind: Kind, parent: RandomID?, at: Timestamp, started: Int64, finished: Int64, source: Source,
         scanOrder: ScanOrder, tags: [String], catalogue: [ChunkID], totals: Totals, warnings: [String], exact: Bool,
-        term: Int64? = nil, layered: Bool = false
+        term: Int64? = nil, include: [String] = [], exclude: [String] = [], layered: Bool = false
     ) {
         self.id = id
         self.kind = kind
@@ -148,6 +155,8 @@ public struct Snapshot: Hashable, Sendable {
         self.warnings = warnings
         self.exact = exact
         self.term = term
+        self.include = include
+        self.exclude = exclude
         self.layered = layered
     }
 
@@ -164,6 +173,8 @@ public struct Snapshot: Hashable, Sendable {
             builder.append("source", .document(source.encode()))
             builder.append("scanOrder", .string(scanOrder.rawValue))
             builder.append("tags", .strings(tags))
+            if !include.isEmpty { builder.append("include", .strings(include)) }
+            if !exclude.isEmpty { builder.append("exclude", .strings(exclude)) }
             builder.append("catalogue", .digests(catalogue))
             builder.append("totals", .document(totals.encode()))
             builder.append("warnings", .strings(warnings))
@@ -193,6 +204,8 @@ public struct Snapshot: Hashable, Sendable {
         finished = try document.requireDate("finished", in: object)
         source = try Source(try document.require("source", in: object), object: object)
         tags = try document.require("tags", in: object)
+        include = try document.optional("include", in: object) ?? []
+        exclude = try document.optional("exclude", in: object) ?? []
         catalogue = try document.requireDigests("catalogue", in: object)
         totals = try Totals(try document.require("totals", in: object), object: object)
         warnings = try document.require("warnings", in: object)

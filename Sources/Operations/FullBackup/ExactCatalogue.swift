@@ -10,8 +10,11 @@ internal import Mongo
 struct ExactCatalogue {
     /// Sorted by namespace.
     let collections: [CollectionInfo]
-    /// The time that the catalogue belongs to; nil on a standalone server, which has none.
-    let time: Timestamp?
+    /// The time that the catalogue belongs to, and its election term; nil on a standalone server, which has none.
+    let optime: OpTime?
+
+    /// The time that the catalogue belongs to.
+    var time: Timestamp? { optime?.timestamp }
 
     /// Listings before the job gives up: DDL would have to run without a pause.
     private static let listingsMax = 10
@@ -23,13 +26,13 @@ struct ExactCatalogue {
         _ deployment: MongoDeployment, _ filter: NamespaceFilter, _ cancellation: Cancellation
     ) throws -> ExactCatalogue {
         var before = try Catalogue.list(deployment, filter: filter, connections: 4)
-        guard deployment.server.setName != nil else { return ExactCatalogue(collections: before, time: nil) }
+        guard deployment.server.setName != nil else { return ExactCatalogue(collections: before, optime: nil) }
         let client = try deployment.checkOut()
         for _ in 0..<listingsMax {
             try cancellation.check()
             let time = try majorityTime(coveringListing: client, cancellation)
             let after = try Catalogue.list(deployment, filter: filter, connections: 4, sizes: false)
-            if describesSame(before, after) { return ExactCatalogue(collections: before, time: time) }
+            if describesSame(before, after) { return ExactCatalogue(collections: before, optime: time) }
             before = try Catalogue.list(deployment, filter: filter, connections: 4)
         }
         throw CairnError(
@@ -42,12 +45,12 @@ struct ExactCatalogue {
     /// A majority time at which everything that a listing just showed is committed: the listing reads the node's own
     /// newest state, which the majority may not have yet.
     private static func majorityTime(coveringListing client: MongoClient, _ cancellation: Cancellation) throws
-        -> Timestamp
+        -> OpTime
     {
         let listed = try client.lastWrite().newest.timestamp
         for _ in stride(from: 0, to: majorityWaitMax, by: 10) {
-            let majority = try client.lastWrite().majority.timestamp
-            if majority >= listed { return majority }
+            let majority = try client.lastWrite().majority
+            if majority.timestamp >= listed { return majority }
             try cancellation.check()
             usleep(10_000)
         }

@@ -20,8 +20,15 @@ public struct FullBackup: Sendable {
     /// The flag that stops the job.
     public let cancellation: Cancellation
 
+    /// Sizes that tests make small.
+    var tuning = BackupTuning()
     /// Raw bytes of a range, about. Tests cut small collections with it.
-    var rangeBytes = RangePlanner.targetBytes
+    var rangeBytes: Int {
+        get { tuning.rangeBytes }
+        set { tuning.rangeBytes = newValue }
+    }
+    /// Sentences that the report begins with: why a full backup was taken where an incremental was asked for.
+    var notes: [BackupNote] = []
 
     /// Prepares the job; nothing is touched before `run`.
     public init(options: Options, progress: JobProgress, cancellation: Cancellation) {
@@ -45,41 +52,45 @@ public struct FullBackup: Sendable {
         let snapshots = try repository.snapshots(damaged: { id, _ in unreadable.append(id) })
         let (deployment, parent) = try connect(snapshots)
         let index = try WriterIndex.load(repository)
-        let readers = options.readers > 0 ? options.readers : Machine.processors
-        let workers = options.workers > 0 ? options.workers : Machine.processors
-        // A reader holds the chunk it fills; the range before may still be with the workers, but holds no buffer of the
-        // stream any more.
-        let writer = ArchiveWriter(
-            repository: repository, index: index,
-            options: WriterOptions(workers: workers, level: options.level, streams: readers))
+        let (writer, readers) = BackupContext.makeWriter(repository, index, options)
+        let context = BackupContext(
+            options: options, repository: repository, lease: lease, deployment: deployment, chunks: index.chunks,
+            writer: writer, readers: readers, progress: progress, cancellation: cancellation, tuning: tuning)
+        let join = try TimelineJoin.begin(context, snapshots)
         do {
-            var draft = SnapshotDraft(repository: repository, deployment: deployment, parent: parent, options: options)
+            var draft = SnapshotDraft(.full, repository: repository, deployment: deployment, options: options)
+            for note in notes { draft.warn(note.text, needsPerson: note.needsPerson) }
             draft.warn(aboutMissing: index.missing)
             for id in unreadable {
                 draft.warn("the snapshot \(id.hex) cannot be read: run `cairn check`", needsPerson: true)
             }
             let plans = try parent.map { try ParentPlans($0, repository, index.chunks) } ?? .none
-            let scan = try scanUntilExact(deployment, writer, readers: readers, plans, &draft)
+            let scan = try scanUntilExact(context, plans, &draft)
+            try FullBackup.finish(join, context, &draft)
             progress.begin(phase: "commit")
-            let snapshot = try draft.finish(scan, writer)
+            let snapshot = try draft.finish(try scan.map { try $0.finish() }, writer)
             try cancellation.check()
             try lease.requireHeld()
             let committed = try writer.commit(snapshot)
-            FullBackup.record(committed, in: repository, &draft)
+            draft.record(committed, operation: "backup full")
             return draft.report(committed, seconds: ContinuousClock.now - started)
         } catch {
+            join?.abandon()
             writer.abort(error as? CairnError ?? CairnError(.cancelled, "the backup failed", underlying: error))
             throw error
         }
     }
 
-    /// The snapshot counts from its commit on: an audit record that cannot be written must not report it as failed.
-    private static func record(_ snapshot: Snapshot, in repository: Repository, _ draft: inout SnapshotDraft) {
+    /// The oplog up to the snapshot's time is stored, or the gap is.
+    private static func finish(_ join: TimelineJoin?, _ context: BackupContext, _ draft: inout SnapshotDraft) throws {
+        guard let join, let end = draft.optime, let set = context.deployment.server.setName else { return }
         do {
-            try repository.appendAudit(
-                operation: "backup full", program: Program.name, details: ["snapshot": .string(snapshot.id.hex)])
-        } catch {
-            draft.warn("the snapshot is saved, but its audit record could not be written: \(error)", needsPerson: true)
+            try join.finish(through: end.timestamp)
+        } catch let error as CairnError where error.code == .oplogGap {
+            try LostStretch.record(context, set: set, from: join.tip, to: end, reason: error.message)
+            draft.warn(
+                "no time between \(join.tip.timestamp) and \(end.timestamp) can be restored, for the oplog does not "
+                    + "continue what is stored: \(error.message)", needsPerson: true)
         }
     }
 
@@ -87,44 +98,32 @@ public struct FullBackup: Sendable {
     /// same node or else of the same replica set. A repository may hold snapshots of several sets, even of one name.
     private func connect(_ snapshots: [Snapshot]) throws -> (MongoDeployment, Snapshot?) {
         let order: Snapshot.ScanOrder = options.scanOrder == .natural ? .natural : .id
-        let deployment = try connect(preferring: snapshots.last)
+        let deployment = try BackupContext.connect(options, preferring: snapshots.last)
         let server = deployment.server
         let own = snapshots.filter { $0.source.set == server.setName && $0.scanOrder == order }
         let parent = own.last { $0.source.host == server.host } ?? own.last
         guard let parent, parent.source.host != server.host, parent.id != snapshots.last?.id else {
             return (deployment, parent)
         }
-        return (try connect(preferring: parent), parent)
-    }
-
-    private func connect(preferring parent: Snapshot?) throws -> MongoDeployment {
-        var mongo = MongoOptions(access: .read)
-        mongo.readPreference = options.source.readPreference
-        mongo.allowStandalone = options.allowStandalone
-        mongo.serverSelectionTimeoutMilliseconds = options.source.serverSelectionTimeoutSeconds * 1_000
-        // Natural order repeats on the same node only, and with it the chunks of unchanged data.
-        mongo.preferredHost = parent?.source.host
-        return try MongoDeployment.connect(uri: options.source.uri, options: mongo)
+        return (try BackupContext.connect(options, preferring: parent), parent)
     }
 
     /// Scans at one time; when some range cannot be read at it any more, says so and scans again at a newer one.
     private func scanUntilExact(
-        _ deployment: MongoDeployment, _ writer: ArchiveWriter, readers: Int, _ plans: ParentPlans,
-        _ draft: inout SnapshotDraft
+        _ context: BackupContext, _ plans: ParentPlans, _ draft: inout SnapshotDraft
     ) throws -> [CollectionScan] {
-        let filter = NamespaceFilter(include: options.include, exclude: options.exclude)
         var scans: [RescanCause: Int] = [:]
         while true {
             let began = ContinuousClock.now
-            let catalogue = try ExactCatalogue.take(deployment, filter, cancellation)
+            let catalogue = try context.takeCatalogue()
             draft.use(catalogue)
             do {
                 let archive = ArchiveScan(
-                    deployment: deployment, writer: writer, time: catalogue.time, rangeBytes: rangeBytes,
-                    progress: progress, cancellation: cancellation)
-                let order: Mongo.ScanOrder = options.scanOrder == .natural ? .natural : .id
-                let scan = try archive.scan(catalogue.collections, order: order, plans, readers: readers)
-                draft.warn(about: scan, in: catalogue)
+                    deployment: context.deployment, writer: context.writer, time: catalogue.time,
+                    rangeBytes: tuning.rangeBytes, progress: progress, cancellation: cancellation)
+                let scan = try archive.scan(
+                    catalogue.collections, order: context.order, plans, readers: context.readers)
+                draft.warn(about: scan.filter(\.hasChanged).map(\.info.namespace), in: catalogue)
                 return scan
             } catch let error as CairnError {
                 guard let cause = RescanCause(error) else { throw error }
@@ -132,9 +131,9 @@ public struct FullBackup: Sendable {
                 let taken = scans[cause, default: 0]
                 guard taken < cause.scansMax else { throw cause.failure(error, scans: taken) }
                 // What was read so far is kept, and only hashed when it comes by again.
-                try writer.flush()
+                try context.writer.flush()
                 // A node that was restarted has other record ids: plans are made for the life it lives now.
-                try deployment.repin()
+                try context.deployment.repin()
                 draft.warn(cause.warning(error, after: ContinuousClock.now - began))
             }
         }

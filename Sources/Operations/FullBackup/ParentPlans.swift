@@ -12,6 +12,13 @@ struct ParentPlans {
     /// No parent.
     static let none = ParentPlans(byUUID: [:])
 
+    /// The plans of a snapshot's entries.
+    init(_ entries: [CatalogueEntry]) {
+        var byUUID: [[UInt8]: BSONDocument] = [:]
+        for entry in entries { if let uuid = entry.uuid, let plan = entry.plan { byUUID[uuid] = plan } }
+        self.byUUID = byUUID
+    }
+
     private init(byUUID: [[UInt8]: BSONDocument]) { self.byUUID = byUUID }
 
     /// The plans of `parent`. One that was made on another node is of use too: the planner looks its cuts up anew.

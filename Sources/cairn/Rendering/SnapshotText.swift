@@ -32,16 +32,33 @@ enum SnapshotText {
         ])
     }
 
+    /// What `backup` tells beside what the snapshot says of itself.
+    static func json(saved report: BackupReport) -> JSON {
+        guard case .object(var fields) = json(report) else { return json(report) }
+        let scanned = report.scanned.map { scan in
+            JSON.object([("namespace", .string(scan.namespace)), ("reason", .string(scan.reason))])
+        }
+        fields.append(("scanned", .array(scanned)))
+        fields.append(("segments", .integer(report.segments)))
+        return .object(fields)
+    }
+
     /// What `backup` prints at its end.
     static func saved(_ report: BackupReport) -> String {
         let rate = report.seconds > 0 ? " (\(Units.rate(Double(report.rawBytes) / report.seconds)))" : ""
-        return """
-            snapshot \(short(report.id)) saved, exact at \(time(report.at)) (\(report.at))
-              namespaces  \(Units.count(report.namespaces))
-              documents   \(Units.count(report.documents))
-              read        \(Units.bytes(report.rawBytes)) in \(Units.duration(report.seconds))\(rate)
-              stored      \(Units.bytes(report.addedBytes)) new (\(Units.share(report.addedBytes, of: report.rawBytes)))
-
-            """
+        let isFull = report.kind == "full"
+        var lines = [
+            "snapshot \(short(report.id)) saved, exact at \(time(report.at)) (\(report.at))",
+            "  kind        \(report.kind)",
+            "  namespaces  \(Units.count(report.namespaces))",
+            "  documents   \(Units.count(report.documents))",
+            isFull
+                ? "  read        \(Units.bytes(report.rawBytes)) in \(Units.duration(report.seconds))\(rate)"
+                : "  took        \(Units.duration(report.seconds))",
+            "  stored      \(Units.bytes(report.addedBytes)) new "
+                + "(\(Units.share(report.addedBytes, of: report.rawBytes)))",
+        ]
+        lines += report.scanned.map { "  read whole  \($0.namespace) (\($0.reason))" }
+        return lines.joined(separator: "\n") + "\n"
     }
 }

@@ -2,15 +2,35 @@ internal import ArgumentParser
 internal import Bytes
 internal import Operations
 
-/// `cairn backup`: its kinds are subcommands, `full` when none is named.
+/// `cairn backup`: its kinds are subcommands; without one the kind is chosen.
 struct BackupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Take a snapshot of a deployment.",
         discussion: """
+            Without a kind, what changed since the newest snapshot is taken where that is possible, and everything \
+            where it is not: for the first time, with another selection of namespaces, or when the oplog does not \
+            reach back (a gap). Cost follows the number of changed documents, and times between the snapshots can be \
+            restored. A gap is recorded and makes the exit code 3.
+
             Example:
               cairn backup --uri mongodb://db.example.org/?replicaSet=rs0 --tag nightly
             """,
-        subcommands: [FullBackupCommand.self], defaultSubcommand: FullBackupCommand.self)
+        subcommands: [AutomaticBackupCommand.self, FullBackupCommand.self, IncrementalBackupCommand.self],
+        defaultSubcommand: AutomaticBackupCommand.self)
+}
+
+/// `cairn backup` without a kind.
+struct AutomaticBackupCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "automatic", abstract: "An incremental where possible, else a full backup.",
+        shouldDisplay: false)
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup var backup: BackupOptions
+
+    var settings: [Setting: SettingValue] { backup.settings }
+
+    func run(_ session: Session) throws -> ExitStatus { try backup.run(.automatic, session) }
 }
 
 /// `cairn backup full`.
@@ -19,13 +39,48 @@ struct FullBackupCommand: Verb {
         commandName: "full", abstract: "Read every selected collection and take a snapshot of them at one time.",
         discussion: """
             Documents that the repository holds already are not stored again. An interrupted backup leaves no \
-            snapshot, and the next one reuses what it had stored.
+            snapshot, and the next one reuses what it had stored. The oplog since the last snapshot is stored too, so \
+            that times between them can be restored.
 
             Example:
               cairn backup full --uri mongodb://db.example.org/?replicaSet=rs0 --ns-exclude 'scratch.*'
             """)
 
     @OptionGroup var global: GlobalOptions
+    @OptionGroup var backup: BackupOptions
+
+    var settings: [Setting: SettingValue] { backup.settings }
+
+    func run(_ session: Session) throws -> ExitStatus { try backup.run(.full, session) }
+}
+
+/// `cairn backup incremental`.
+struct IncrementalBackupCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "incremental", abstract: "Take a snapshot by reading what changed since the last one.",
+        discussion: """
+            The oplog since the newest snapshot of the same replica set and the same selection of namespaces is \
+            stored, and the documents that it changed are read again, all at one time. A collection that is new, or of \
+            whose documents more than a third changed, is read from its start; the report names it. The snapshot is \
+            complete: restoring it needs no other.
+
+            When that is not possible, a full backup is taken instead, with a warning; exit code 3 when the reason \
+            is a gap in the oplog.
+
+            Example:
+              cairn backup incremental --uri mongodb://db.example.org/?replicaSet=rs0
+            """)
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup var backup: BackupOptions
+
+    var settings: [Setting: SettingValue] { backup.settings }
+
+    func run(_ session: Session) throws -> ExitStatus { try backup.run(.incremental, session) }
+}
+
+/// The options of all kinds of backup.
+struct BackupOptions: ParsableArguments {
     @OptionGroup var server: ServerOptions
 
     @Option(help: "zstd level: 1 to 19, fast, default or max; default 3. (CAIRN_BACKUP_LEVEL)")
@@ -62,6 +117,7 @@ struct FullBackupCommand: Verb {
     @Flag(help: "Back a standalone server up although it has no cluster time: not exact at one point in time.")
     var allowStandalone = false
 
+    /// The settings that were given as options.
     var settings: [Setting: SettingValue] {
         var flags = FlagSettings()
         flags.set(.backupLevel, level)
@@ -75,17 +131,19 @@ struct FullBackupCommand: Verb {
         return flags.values.merging(server.settings) { own, _ in own }
     }
 
-    func run(_ session: Session) throws -> ExitStatus {
+    /// Runs a backup and reports it.
+    func run(_ kind: Backup.Kind, _ session: Session) throws -> ExitStatus {
         let options = try options(session)
         let report = try session.runJob { progress, cancellation in
-            try FullBackup(options: options, progress: progress, cancellation: cancellation).run()
+            try Backup(kind, options: options, progress: progress, cancellation: cancellation).run()
         }
         report.warnings.forEach(session.warn)
-        try session.emit(SnapshotText.saved(report), json: SnapshotText.json(report))
+        try session.emit(SnapshotText.saved(report), json: SnapshotText.json(saved: report))
         return report.needsPerson ? .warning : .done
     }
 
-    private func options(_ session: Session) throws -> FullBackup.Options {
+    /// What the operation is told.
+    func options(_ session: Session) throws -> FullBackup.Options {
         let configuration = session.configuration
         let source = try session.deployment()
         let level = try configuration.level()
@@ -93,7 +151,7 @@ struct FullBackupCommand: Verb {
         let readers = try configuration.integer(.backupReaders, in: 1...64)
         let workers = try configuration.integer(.backupWorkers, in: 1...256)
         let tags = configuration.list(.backupTags)
-        try tags.forEach(FullBackupCommand.checkTag)
+        try tags.forEach(BackupOptions.checkTag)
         // Last, because it may ask for a passphrase: a mistake in an option should show before that.
         var options = FullBackup.Options(repository: try session.repositoryAccess(), source: source)
         options.level = level

@@ -1,0 +1,50 @@
+internal import Archive
+internal import BSON
+internal import Bytes
+internal import Mongo
+internal import Oplog
+
+/// One collection on its way to the snapshot's time: what is stored of it, since when its changes count, and the runs
+/// that were made of them.
+struct TrackedCollection {
+    /// As it is at the time that is being made for.
+    var info: CollectionInfo
+    /// Its leaves and earlier runs, from the parent or from a scan.
+    var stored: CatalogueEntry
+    /// Changes after this time are not in `stored`: the parent's time, or the earliest at which a range was read.
+    var since: Timestamp
+    /// The latest time at which a range was read; the same as `since` but after a scan of several times.
+    var until: Timestamp
+    /// What the rounds found.
+    var runs: [Run] = []
+    /// `_id`s in those runs, one in several runs counted as often.
+    var changed = 0
+    /// Of a capped collection, whose documents are not read by `_id`: whether operations on it were seen.
+    var isTouched = false
+    /// Some operation falls between `since` and `until`: whether the scan saw it is not known, so what the runs add
+    /// to the number of documents has to be counted.
+    var needsCount = false
+
+    init(info: CollectionInfo, stored: CatalogueEntry, since: Timestamp, until: Timestamp) {
+        self.info = info
+        self.stored = stored
+        self.since = since
+        self.until = until
+    }
+
+    /// The collection's key in oplog entries.
+    var key: UUIDKey? { info.uuid.flatMap { UUIDKey($0.rawSpan) } }
+
+    /// Whether its documents are read back by `_id`. A capped collection's order is part of it, and before MongoDB 8.0
+    /// it cannot be read at a past time.
+    var hasRuns: Bool { !info.isCapped && info.hasIDIndex }
+
+    /// The catalogue entry: the parent's byte for byte when neither documents nor definitions changed.
+    var entry: CatalogueEntry {
+        var entry = CatalogueEntry(
+            info, plan: stored.plan, documents: stored.documents, rawBytes: stored.rawBytes,
+            leafCount: stored.leafCount, leaves: stored.leaves)
+        entry.runs = stored.runs + runs.filter { !$0.isEmpty }
+        return entry
+    }
+}
