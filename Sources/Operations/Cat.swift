@@ -3,14 +3,14 @@ internal import BSON
 internal import Bytes
 internal import Oplog
 
-/// Gives out the documents of one collection of a snapshot.
+/// Gives out the documents of one collection as of a snapshot or a time. No server is needed.
 public struct Cat: Sendable {
     /// What is wanted.
     public struct Options: Sendable {
         /// The repository.
         public var repository: RepositoryAccess
-        /// A snapshot id, the start of one, or `latest`.
-        public var snapshot: String
+        /// As of when.
+        public var moment: Moment
         /// `db.collection`.
         public var namespace: String
         /// Only the document with this `_id`: type byte and value bytes, as `DocumentIdentity` gives them.
@@ -19,9 +19,9 @@ public struct Cat: Sendable {
         public var limit: Int?
 
         /// All documents of a collection.
-        public init(repository: RepositoryAccess, snapshot: String, namespace: String) {
+        public init(repository: RepositoryAccess, moment: Moment, namespace: String) {
             self.repository = repository
-            self.snapshot = snapshot
+            self.moment = moment
             self.namespace = namespace
             id = nil
             limit = nil
@@ -46,9 +46,8 @@ public struct Cat: Sendable {
     /// - Throws: what `body` throws; `.notFound` for a namespace that is not there, and for an `_id` that is not in it.
     public func run(_ body: (RawSpan) throws -> Void) throws -> Int {
         let repository = try options.repository.open()
-        let snapshot = try repository.selectSnapshot(options.snapshot)
         let index = try repository.loadIndex()
-        let state = try ArchivedState(SnapshotReader(repository: repository, chunks: index, snapshot: snapshot))
+        let state = try repository.state(at: options.moment, chunks: index)
         let collection = try state.collection(options.namespace)
         try requireDocuments(collection.entry)
         if options.limit == 0 { return 0 }
@@ -56,15 +55,18 @@ public struct Cat: Sendable {
             repository: repository, chunks: index, threads: Cat.readAhead.threads, window: Cat.readAhead.window)
         var count = 0
         do {
-            try read(collection, of: state, chunks) { document in
-                try body(document)
-                count += 1
-                if count == options.limit { throw Enough() }
+            try state.forEachWave { wave in
+                guard let collection = wave[collection.number] else { return }
+                try read(collection, of: state, chunks) { document in
+                    try body(document)
+                    count += 1
+                    if count == options.limit { throw Enough() }
+                }
             }
         } catch is Enough {}
         if options.id != nil && count == 0 {
             throw CairnError(
-                .notFound, "no document with that _id in snapshot \(snapshot.id.hex.prefix(8))",
+                .notFound, "no document with that _id in \(state.description)",
                 object: options.namespace)
         }
         return count

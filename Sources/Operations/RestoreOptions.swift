@@ -5,8 +5,8 @@ extension Restore {
         public var repository: RepositoryAccess
         /// Where the data goes.
         public var target: DeploymentAccess
-        /// A snapshot id, an unambiguous prefix of one, or `latest`.
-        public var snapshot: String
+        /// As of when.
+        public var moment: Moment
         /// Drop each target namespace before it is restored.
         public var drop: Bool
         /// Patterns of namespaces to restore (names as in the snapshot); empty restores all.
@@ -36,7 +36,7 @@ extension Restore {
         public init(repository: RepositoryAccess, target: DeploymentAccess) {
             self.repository = repository
             self.target = target
-            snapshot = "latest"
+            moment = .snapshot("latest")
             drop = false
             include = []
             exclude = []

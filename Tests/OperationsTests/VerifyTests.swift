@@ -38,13 +38,14 @@ struct VerifyTests {
         let snapshot = try repository.selectSnapshot("latest")
         let reader = SnapshotReader(repository: repository, chunks: try repository.loadIndex(), snapshot: snapshot)
         let target = try MongoDeployment.connect(uri: rig.target, options: MongoOptions(access: .write))
-        let plan = try RestorePlan(ArchivedState(reader), options)
+        let state = try ArchivedState(reader)
+        let plan = try RestorePlan(state, options)
         let (progress, cancellation) = (JobProgress(), Cancellation())
         try TargetDefinitions(target: target, options: options, progress: progress, cancellation: cancellation)
             .create(plan.items)
         let digest = verify ? DocumentDigest() : nil
         let crew = InsertCrew(
-            reader: reader, target: target, options: options, digest: digest, progress: progress,
+            state: state, target: target, options: options, digest: digest, progress: progress,
             cancellation: cancellation)
         let outcomes = try crew.insert(plan.items, workers: 2)
         try tamper(rig.targetClient())

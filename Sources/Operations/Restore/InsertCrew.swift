@@ -6,7 +6,7 @@ internal import Synchronization
 
 /// The threads that decode chunks and insert their documents.
 struct InsertCrew {
-    let reader: SnapshotReader
+    let state: ArchivedState
     let target: MongoDeployment
     let options: Restore.Options
     let digest: DocumentDigest?
@@ -22,18 +22,28 @@ struct InsertCrew {
             phase: "restore", totalCollections: items.count,
             totalDocuments: items.reduce(0) { $0 + $1.entry.liveDocuments },
             totalBytes: items.reduce(0) { $0 + $1.entry.totalRawBytes })
-        let queue = PieceQueue(items.map(\.collection), reader)
         let outcomes = Outcomes(items)
+        try state.forEachWave { wave in
+            guard !outcomes.hasFailed else { return }
+            let collections = items.map { wave[$0.collection.number] }
+            insert(collections, of: items, workers, outcomes)
+        }
+        return try outcomes.finish()
+    }
+
+    private func insert(
+        _ collections: [ArchivedCollection?], of items: [RestoreItem], _ workers: Int, _ outcomes: Outcomes
+    ) {
+        let queue = PieceQueue(collections, state.reader)
         let threads = (0..<workers).map { number in
             OwnedThread(name: "cairn-insert-\(number)") {
                 do {
                     var inserter = try InsertThread(crew: self, items: items, outcomes: outcomes)
-                    try inserter.run(queue)
+                    try inserter.run(queue, collections)
                 } catch { outcomes.fail(error) }
             }
         }
         for thread in threads { thread.join() }
-        return try outcomes.finish()
     }
 }
 
@@ -83,22 +93,22 @@ private struct InsertThread {
         self.items = items
         self.outcomes = outcomes
         client = try crew.target.checkOut()
-        pieces = PieceReader(crew.reader)
+        pieces = PieceReader(crew.state.reader)
     }
 
-    mutating func run(_ queue: PieceQueue) throws {
+    mutating func run(_ queue: PieceQueue, _ collections: [ArchivedCollection?]) throws {
         while !outcomes.hasFailed, let next = queue.next() {
             var piece = next
-            try insert(piece)
+            try insert(piece, collections)
             while !outcomes.hasFailed, let following = queue.finished(piece) {
                 piece = following
-                try insert(piece)
+                try insert(piece, collections)
             }
         }
         try settle()
     }
 
-    private mutating func insert(_ piece: PieceQueue.Piece) throws {
+    private mutating func insert(_ piece: PieceQueue.Piece, _ collections: [ArchivedCollection?]) throws {
         try crew.cancellation.check()
         switch piece {
         case .leaf(let leaf, let layer, let overlay, let item):
@@ -111,7 +121,7 @@ private struct InsertThread {
             tellProgress()
         case .whole(let item):
             try begin(item)
-            try insertInOrder(items[item].collection)
+            try insertInOrder(collections[item] ?? items[item].collection)
         case .damage(let error, let item):
             try begin(item)
             try lose("a leaf list", documents: nil, error)
@@ -124,7 +134,7 @@ private struct InsertThread {
         let (crew, outcomes, pieces) = (crew, outcomes, pieces)
         do {
             try pieces.read(
-                collection, of: crew.reader,
+                collection, of: crew.state.reader,
                 damaged: { leaf, error in try lose(leaf, in: collection, error) }
             ) { documents in
                 if outcomes.hasFailed { throw Stopped() }

@@ -36,11 +36,10 @@ public struct Restore: Sendable {
         let started = ContinuousClock.now
         progress.begin(phase: "connect")
         let repository = try options.repository.open()
-        let snapshot = try repository.selectSnapshot(options.snapshot)
-        var report = RestoreReport(snapshot: snapshot.id, at: snapshot.at, dryRun: options.dryRun)
-        let reader = SnapshotReader(repository: repository, chunks: try repository.loadIndex(), snapshot: snapshot)
+        let state = try repository.state(at: options.moment, chunks: try repository.loadIndex())
+        var report = RestoreReport(snapshot: state.snapshot.id, at: state.time, dryRun: options.dryRun)
         let target = try connect()
-        let plan = try RestorePlan(try ArchivedState(reader), options)
+        let plan = try RestorePlan(state, options)
         report.warnings += plan.warnings
         try TargetState(target, plan, options).requireNoConflict()
         guard !options.dryRun else {
@@ -49,7 +48,7 @@ public struct Restore: Sendable {
         }
         if options.verify { try requireReadable(target, plan) }
         do {
-            try restore(plan, reader, target, &report)
+            try restore(plan, state, target, &report)
         } catch let error as CairnError where error.code == .interrupted {
             throw CairnError(
                 .interrupted, "interrupted; the target is not complete. The same restore can be run again with --drop")
@@ -65,7 +64,7 @@ public struct Restore: Sendable {
             try repository.appendAudit(
                 operation: "restore", program: Program.name,
                 details: [
-                    "snapshot": .string(report.snapshot.hex), "target": .string(target.redactedURI),
+                    "snapshot": .string(report.snapshot.hex), "at": .timestamp(report.at), "target": .string(target.redactedURI),
                     "complete": .bool(report.failures.isEmpty && report.lost.isEmpty),
                 ])
         } catch {
@@ -86,7 +85,7 @@ public struct Restore: Sendable {
     }
 
     private func restore(
-        _ plan: RestorePlan, _ reader: SnapshotReader, _ target: MongoDeployment, _ report: inout RestoreReport
+        _ plan: RestorePlan, _ state: ArchivedState, _ target: MongoDeployment, _ report: inout RestoreReport
     ) throws {
         let workers = options.workers > 0 ? options.workers : max(2, Machine.processors)
         let definitions = TargetDefinitions(
@@ -94,7 +93,7 @@ public struct Restore: Sendable {
         try definitions.create(plan.items)
         let digest = options.verify ? DocumentDigest() : nil
         let crew = InsertCrew(
-            reader: reader, target: target, options: options, digest: digest, progress: progress,
+            state: state, target: target, options: options, digest: digest, progress: progress,
             cancellation: cancellation)
         let outcomes = try crew.insert(plan.items, workers: workers)
         report.failures += outcomes.flatMap(\.failures)

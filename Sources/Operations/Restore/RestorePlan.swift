@@ -87,7 +87,7 @@ struct RestorePlan {
         guard !items.isEmpty || omitted > 0 else {
             throw CairnError(
                 .notFound,
-                "no namespace of snapshot \(state.snapshot.id.hex.prefix(8)) is selected: `cairn show` lists them")
+                "no namespace of \(state.description) is selected: `cairn show` lists them")
         }
     }
 

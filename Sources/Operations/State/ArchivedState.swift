@@ -1,6 +1,7 @@
 internal import Archive
 internal import BSON
 internal import Bytes
+internal import Oplog
 
 /// A deployment as of one moment, read from the archive alone. Everything that gives documents out reads through it,
 /// so that a restore, `cat`, `diff` and `check` cannot disagree about what a collection holds.
@@ -13,19 +14,37 @@ struct ArchivedState: Sendable {
     let collections: [ArchivedCollection]
     /// Reads the snapshot's chunks.
     let reader: SnapshotReader
+    /// What the oplog did that does not fit memory at once.
+    private let deferred: DeferredFold?
 
     /// The state that a snapshot keeps.
     init(_ reader: SnapshotReader) throws {
         var collections: [ArchivedCollection] = []
-        try reader.forEachEntry { collections.append(ArchivedCollection(entry: $0)) }
-        self.init(reader: reader, time: reader.snapshot.at, collections: collections)
+        try reader.forEachEntry {
+            collections.append(ArchivedCollection(number: collections.count, entry: $0, fold: nil))
+        }
+        self.init(reader: reader, time: reader.snapshot.at, collections: collections, deferred: nil)
     }
 
-    init(reader: SnapshotReader, time: Timestamp, collections: [ArchivedCollection]) {
+    init(reader: SnapshotReader, time: Timestamp, collections: [ArchivedCollection], deferred: DeferredFold?) {
         snapshot = reader.snapshot
         self.reader = reader
         self.time = time
         self.collections = collections
+        self.deferred = deferred
+    }
+
+    /// Calls `body` with the collections, by number, as often as it takes: each document comes once, in one of the
+    /// calls. Where all that the oplog did fits memory, that is one call with all collections; otherwise further calls
+    /// have the collections that it did much to, each time with what it did to a part of the documents.
+    func forEachWave(_ body: ([ArchivedCollection?]) throws -> Void) throws {
+        try body(collections.map { deferred?.concerns($0) == true ? nil : $0 })
+        try deferred?.forEachWave(collections, body)
+    }
+
+    /// For messages: `snapshot 3f2a9c1e`, with the time when it is another.
+    var description: String {
+        "snapshot \(snapshot.id.hex.prefix(8))" + (time == snapshot.at ? "" : " at \(time.asTime)")
     }
 
     /// The collection of a namespace.
@@ -37,7 +56,7 @@ struct ArchivedState: Sendable {
         }
         guard let found = collections.first(where: { $0.entry.namespace == namespace }) else {
             throw CairnError(
-                .notFound, "snapshot \(snapshot.id.hex.prefix(8)) has no such namespace: `cairn show` lists them",
+                .notFound, "\(description) has no such namespace: `cairn show` lists those of a snapshot",
                 object: namespace)
         }
         return found

@@ -30,11 +30,11 @@ final class PieceQueue: Sendable {
     }
 
     private let reader: SnapshotReader
-    private let collections: [ArchivedCollection]
+    private let collections: [ArchivedCollection?]
     private let state = Mutex(State())
 
-    /// A queue of all documents of `collections`, whose chunks `reader` knows.
-    init(_ collections: [ArchivedCollection], _ reader: SnapshotReader) {
+    /// A queue of all documents of `collections`, whose chunks `reader` knows. Nil keeps a place.
+    init(_ collections: [ArchivedCollection?], _ reader: SnapshotReader) {
         self.collections = collections
         self.reader = reader
     }
@@ -55,10 +55,12 @@ final class PieceQueue: Sendable {
                 }
                 if let piece = end(state.current, &state) { return piece }
                 guard state.next < collections.count else { return nil }
-                let collection = collections[state.next]
+                let next = collections[state.next]
                 state.current = state.next
                 state.next += 1
-                guard collection.entry.totalLeafCount > 0 || collection.fold != nil else { continue }
+                guard let collection = next, collection.entry.totalLeafCount > 0 || collection.fold != nil else {
+                    continue
+                }
                 if collection.isCapped { return .whole(item: state.current) }
                 state.passes = collection.passes()[...]
                 if collection.fold != nil { state.open[state.current] = (0, false) }
@@ -85,7 +87,7 @@ final class PieceQueue: Sendable {
     }
 
     private func settle(_ item: Int, _ state: inout State) -> Piece? {
-        guard let fold = collections[item].fold, let open = state.open[item], open == (0, true) else { return nil }
+        guard let fold = collections[item]?.fold, let open = state.open[item], open == (0, true) else { return nil }
         state.open[item] = nil
         return .new(fold, item: item)
     }
@@ -104,7 +106,7 @@ final class PieceQueue: Sendable {
     /// The other threads wait meanwhile: without the runs nobody knows which documents are live.
     private func beginPass(_ state: inout State) throws {
         let pass = state.passes.removeFirst()
-        let collection = collections[state.current]
+        guard let collection = collections[state.current] else { return }
         do {
             state.overlay = try collection.overlay(pass, reader.makeChunkReader())
         } catch {

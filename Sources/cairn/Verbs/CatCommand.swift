@@ -13,7 +13,7 @@ struct CatCommand: Verb {
             mongorestore take them.
 
             Example:
-              cairn cat shop.orders --id '{"$oid":"5f0000000000000000000001"}'
+              cairn cat shop.orders --id '{"$oid":"5f0000000000000000000001"}' --at -2d
             """)
 
     @OptionGroup var global: GlobalOptions
@@ -38,7 +38,7 @@ struct CatCommand: Verb {
     func run(_ session: Session) throws -> ExitStatus {
         let identity = try id.map(CatCommand.identity)
         var options = Cat.Options(
-            repository: try session.repositoryAccess(), snapshot: source.snapshot, namespace: namespace)
+            repository: try session.repositoryAccess(), moment: try source.moment(), namespace: namespace)
         options.id = identity
         options.limit = limit
         var output = OutputBuffer()

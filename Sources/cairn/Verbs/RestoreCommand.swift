@@ -5,20 +5,21 @@ internal import Operations
 /// `cairn restore`.
 struct RestoreCommand: Verb {
     static let configuration = CommandConfiguration(
-        commandName: "restore", abstract: "Put a snapshot, or parts of it, into a deployment.",
+        commandName: "restore", abstract: "Put a snapshot or any past second, whole or in part, into a deployment.",
         discussion: """
-            Nothing is written when a target namespace holds documents and --drop is not given. Counts and catalogue \
+            With --at the newest snapshot before that time is taken, and every operation up to and including it is \
+            applied on the way; `cairn timeline` shows which times there are. Nothing is written when a target namespace holds documents and --drop is not given. Counts and catalogue \
             are compared afterwards; --verify compares every document as well.
 
-            Example:
+            Examples:
+              cairn restore --uri mongodb://other.example.org --at 2026-01-31T12:00:00Z --verify
               cairn restore --uri mongodb://other.example.org --ns-include 'shop.*' --ns-from 'shop.*' --ns-to 'old.*'
             """)
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var server: ServerOptions
 
-    @Option(help: "Id of the snapshot, the start of one, or latest.")
-    var snapshot = "latest"
+    @OptionGroup var source: SnapshotOption
 
     @Flag(help: "Drop each target namespace before it is restored.")
     var drop = false
@@ -88,7 +89,7 @@ struct RestoreCommand: Verb {
         let target = try session.deployment()
         let workers = try configuration.integer(.restoreWorkers, in: 1...256)
         var options = Restore.Options(repository: try session.repositoryAccess(), target: target)
-        options.snapshot = snapshot
+        options.moment = try source.moment()
         options.drop = drop
         options.include = nsInclude
         options.exclude = nsExclude

@@ -1,0 +1,43 @@
+internal import Archive
+internal import BSON
+internal import Bytes
+internal import Glibc
+
+/// Which state of the archive is meant.
+public enum Moment: Hashable, Sendable {
+    /// A snapshot: its id, the start of one, or `latest`.
+    case snapshot(String)
+    /// A time of a replica set's timeline; the set may be left out when the repository holds one only.
+    case time(TimeSelection, set: String?)
+}
+
+extension Repository {
+    /// The state at a moment.
+    ///
+    /// - Parameter chunks: where the chunks are (`loadIndex`).
+    /// - Throws: `.usage` for a time that cannot be restored, naming the nearest that can; otherwise as
+    ///   `selectSnapshot`; `.corrupt` for a damaged segment or catalogue.
+    func state(at moment: Moment, chunks: ChunkIndex) throws -> ArchivedState {
+        switch moment {
+        case .snapshot(let text):
+            let snapshot = try selectSnapshot(text)
+            return try ArchivedState(SnapshotReader(repository: self, chunks: chunks, snapshot: snapshot))
+        case .time(let selection, let set):
+            let timeline = try timeline(of: set)
+            let route = try timeline.route(to: selection, now: Int(now() / 1_000))
+            return try ArchivedState(route, repository: self, chunks: chunks)
+        }
+    }
+}
+
+extension Timeline {
+    /// How to restore what a user asked for.
+    func route(to selection: TimeSelection, now: Int) throws -> Route {
+        if let time = selection.timestamp(now: now) { return try route(to: time) }
+        guard let latest else {
+            throw CairnError(
+                .notFound, "nothing of \(set) can be restored: there is no exact snapshot. `cairn backup` takes one")
+        }
+        return try route(to: latest)
+    }
+}

@@ -1,0 +1,90 @@
+internal import Archive
+internal import BSON
+internal import Bytes
+internal import Mongo
+internal import Oplog
+
+/// Feeds the operations that lead from a snapshot to a time into folds, from the segments of a timeline.
+struct OplogReplay: Sendable {
+    let route: Timeline.Route
+    let repository: Repository
+    let chunks: ChunkIndex
+    /// The snapshot's catalogue.
+    let definitions: [CollectionDefinition]
+
+    /// A fold of the whole route, or of a part of the documents.
+    ///
+    /// - Parameter budget: bytes of operations that may be kept.
+    /// - Returns: nil when the budget does not suffice.
+    func fold(partition: FoldHash = FoldHash(), only: Set<UUIDKey>? = nil, budget: Int = .max) throws -> Fold? {
+        let filter = NamespaceFilter(include: [], exclude: [])
+        let fold = Fold(
+            definitions, after: route.base.at, through: route.time, partition: partition, only: only
+        ) { database, name in
+            filter.admits(Namespace(database, name))
+        }
+        var reached: Timestamp?
+        var wantsMore = true
+        var fits = true
+        for segment in route.segments where wantsMore && fits {
+            let reader = SegmentReader(repository: repository, chunks: chunks, segment: segment)
+            do {
+                try reader.forEachEntry { entry in
+                    try fold.takePrelude(entry)
+                } entry: { entry, time in
+                    // Segments may overlap.
+                    guard wantsMore, fits, reached.map({ time > $0 }) ?? true else { return }
+                    wantsMore = try fold.take(entry)
+                    fits = fold.byteCount <= budget
+                }
+            } catch let error as CairnError {
+                throw explain(error, segment)
+            }
+            reached = max(reached ?? segment.to.timestamp, segment.to.timestamp)
+        }
+        return fits ? fold : nil
+    }
+
+    /// Damage in the oplog costs times, not documents: a person wants to know which.
+    private func explain(_ error: CairnError, _ segment: Segment) -> CairnError {
+        guard error.code == .corrupt || error.code == .unsupportedFormat else { return error }
+        return CairnError(
+            error.code,
+            "the operations from \(segment.from.timestamp.asTime) to \(segment.to.timestamp.asTime) cannot be applied: "
+                + "\(error.message). Times up to \(segment.from.timestamp.asTime), and those behind the next snapshot, "
+                + "can be restored all the same",
+            object: error.object ?? "segments/\(segment.id.hex)", offset: error.offset, underlying: error.underlying)
+    }
+}
+
+extension CollectionDefinition {
+    /// What a catalogue entry describes.
+    init(_ entry: CatalogueEntry) {
+        let kind: Kind =
+            switch entry.kind {
+            case .collection: .collection
+            case .view: .view
+            case .timeseries: .timeseries
+            }
+        self.init(
+            database: entry.database, name: entry.collection, kind: kind,
+            uuid: entry.uuid.flatMap { UUIDKey($0.rawSpan) }, options: entry.options, indexes: entry.indexes)
+    }
+}
+
+extension CatalogueEntry {
+    /// A collection that `definition` describes, with the documents of `base`.
+    init(_ definition: CollectionDefinition, base: CatalogueEntry?) {
+        let kind: Kind =
+            switch definition.kind {
+            case .collection: .collection
+            case .view: .view
+            case .timeseries: .timeseries
+            }
+        self.init(
+            database: definition.database, collection: definition.name, kind: kind, uuid: definition.uuid?.bytes,
+            options: definition.options, indexes: definition.indexes, documents: base?.documents ?? 0,
+            rawBytes: base?.rawBytes ?? 0, plan: base?.plan, leafCount: base?.leafCount ?? 0,
+            leaves: base?.leaves ?? .inline([]), runs: base?.runs ?? [])
+    }
+}
