@@ -17,7 +17,7 @@ struct OplogReplay: Sendable {
     /// - Parameter budget: bytes of operations that may be kept.
     /// - Returns: nil when the budget does not suffice.
     func fold(partition: FoldHash = FoldHash(), only: Set<UUIDKey>? = nil, budget: Int = .max) throws -> Fold? {
-        let filter = NamespaceFilter(include: [], exclude: [])
+        let filter = NamespaceFilter(include: route.base.include, exclude: route.base.exclude)
         let fold = Fold(
             definitions, after: route.base.at, through: route.time, partition: partition, only: only
         ) { database, name in
