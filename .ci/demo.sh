@@ -70,8 +70,9 @@ show cairn init
 title "A full backup"
 show cairn backup full
 
-title "Another one: what did not change costs next to nothing"
-show cairn backup full
+title "An afternoon of work, and what follows it: an incremental reads what changed and nothing else"
+show fixture work --uri "$source"
+show cairn backup incremental
 
 title "What is there"
 show cairn snapshots
@@ -89,3 +90,20 @@ show cairn restore --uri "$target" --verify
 
 title "The proof: both servers' own hashes of their data, and what they say of options and indexes"
 show fixture compare --uri "$source" --with "$target"
+
+title "An accident: everybody deleted, a collection dropped; the next backup runs all the same"
+fixture hash --uri "$source" >"$work/before"
+time="$(fixture accident --uri "$source")"
+echo "the last good operation was at $time"
+show cairn backup incremental
+show cairn timeline
+
+title "One document as it was before, and everything as it was before"
+show cairn cat library.lendings --at "$time"
+show cairn restore --uri "$target" --at "$time" --drop --verify
+
+title "The proof: the other server's own hashes are those that the source had before the accident"
+fixture hash --uri "$target" >"$work/after"
+cat "$work/after"
+diff "$work/before" "$work/after"
+echo "equal"
