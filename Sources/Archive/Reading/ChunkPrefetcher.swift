@@ -3,8 +3,7 @@ import Bytes
 /// Reads chunks ahead on threads of its own and gives them out in the order they were asked for: for one consumer
 /// that must have its documents in order (`cat`, a capped collection) but shall not wait for decoding.
 ///
-/// A consumer that does not care for the order is better served by a `SharedLeafCursor` and a `ChunkReader` in each
-/// of its threads.
+/// Consumers that do not care for the order are better served by a `ChunkReader` in each of their threads.
 ///
 /// Memory: one chunk for each place of the window. Used from one thread.
 public final class ChunkPrefetcher {

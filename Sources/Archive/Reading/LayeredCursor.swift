@@ -1,5 +1,4 @@
 import Bytes
-import Synchronization
 
 /// All leaves of one collection: those of its catalogue entry, which are layer 0, then those of its runs, of which
 /// the i-th (from 1) is layer i. Confined to one thread.
@@ -31,15 +30,4 @@ public struct LayeredCursor {
             layer += 1
         }
     }
-}
-
-/// A cursor that several threads take leaves from.
-public final class SharedLayeredCursor: Sendable {
-    private let cursor: Mutex<LayeredCursor>
-
-    /// Shares `cursor`.
-    public init(_ cursor: sending LayeredCursor) { self.cursor = Mutex(cursor) }
-
-    /// The next leaf that no other thread has got, with its layer.
-    public func next() throws -> (leaf: Leaf, layer: Int)? { try cursor.withLock { try $0.next() } }
 }

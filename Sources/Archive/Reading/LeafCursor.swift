@@ -1,5 +1,4 @@
 import Bytes
-import Synchronization
 
 /// The leaves of one collection, one by one, in order; leaf lists are read as they are reached. Confined to one
 /// thread.
@@ -89,15 +88,4 @@ public struct LeafCursor {
                 """, object: object)
         }
     }
-}
-
-/// A cursor that several threads take leaves from, for a restore that is parallel inside one collection.
-public final class SharedLeafCursor: Sendable {
-    private let cursor: Mutex<LeafCursor>
-
-    /// Shares `cursor`.
-    public init(_ cursor: sending LeafCursor) { self.cursor = Mutex(cursor) }
-
-    /// The next leaf that no other thread has got.
-    public func next() throws -> Leaf? { try cursor.withLock { try $0.next() } }
 }

@@ -175,7 +175,7 @@ extension Follower {
             throw CairnError(
                 .usage,
                 "the oplog of \(reader.host) ends before \(from.timestamp), up to which the repository has it: is this "
-                    + "another replica set, or one that was restored from a backup? Use a repository of its own for it.",
+                    + "another replica set, or one that was restored from a backup? Use a repository of its own.",
                 underlying: cause)
         }
         endShift()

@@ -3,8 +3,8 @@ internal import BSON
 internal import Bytes
 internal import Oplog
 
-/// Reads leaves and gives out the documents in them that are live. Confined to one thread; its buffers are used again and
-/// again.
+/// Reads leaves and gives out the documents in them that are live. Confined to one thread; its buffers are used again
+/// and again.
 struct PieceReader {
     private let chunks: ChunkReader
     private let buffer = Buffer(capacity: 4 << 20)
