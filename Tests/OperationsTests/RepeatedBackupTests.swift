@@ -101,7 +101,7 @@ struct RepeatedBackupTests {
         try source.run(["create": "later"], db: db)
         try rig.backup(["\(db).*"])
         let prefix = String(first.id.hex.prefix(12))
-        let report = try rig.restore { $0.snapshot = prefix }
+        let report = try rig.restore { $0.moment = .snapshot(prefix) }
         #expect(report.snapshot == first.id && report.failures.isEmpty)
         let target = try rig.targetClient()
         #expect(try target.contents(db, "c") == old)
