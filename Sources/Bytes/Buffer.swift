@@ -124,6 +124,13 @@ public final class Buffer: @unchecked Sendable {
         }
     }
 
+    /// Overwrites an integer's worth of bytes that are initialised already, at `offset`, in little-endian order: for
+    /// lengths that are known only behind what they count.
+    public func overwrite<Integer: FixedWidthInteger & BitwiseCopyable>(at offset: Int, littleEndian value: Integer) {
+        precondition(offset >= 0 && offset <= filled - MemoryLayout<Integer>.size)
+        unsafe base.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Integer.self)
+    }
+
     /// Gives memory back to the allocator when a rare big document has made the buffer larger than `limit` bytes.
     /// Empties it.
     func shrink(to limit: Int) {

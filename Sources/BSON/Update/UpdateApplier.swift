@@ -1,0 +1,58 @@
+public import Bytes
+
+/// Turns a document into the one that an update of the oplog made of it.
+///
+/// The field `o` of an update entry is one of:
+///
+///     {$v: 2, diff: {…}}                   a diff (`DiffApplier`); written by servers since 4.4
+///     {$v: 1, $set: {…}, $unset: {…}}      dotted paths (`PathApplier`); written by servers up to 5.0
+///     {_id: …, …}                          the new document itself
+///
+/// Anything else stops the caller with `.unsupportedFormat` naming the key: what is not understood is never skipped.
+public enum UpdateApplier {
+    /// What a server keeps at most of one document: 16 MiB for users, 16 KiB more for itself
+    /// (BSONObjMaxInternalSize in src/mongo/bson/util/builder.h).
+    public static let byteCountMax = 16 << 20 + 16 << 10
+
+    /// Appends to `result` what `update`, the field `o` of an update entry, makes of `document`.
+    ///
+    /// Values are copied unread; so the result is well-formed where both inputs are. On an error nothing is appended.
+    ///
+    /// - Throws: `.unsupportedFormat` naming the key that is not understood, `.corrupt` for malformed bytes or a diff
+    ///   that cannot belong to this document, `.limit` when the result would exceed `byteCountMax`.
+    public static func apply(
+        update: RawSpan, to document: RawSpan, into result: Buffer
+    ) throws(CairnError) {
+        let start = result.count
+        do throws(CairnError) {
+            try dispatch(update, document, result)
+        } catch {
+            result.truncate(to: start)
+            throw error
+        }
+    }
+
+    private static func dispatch(_ update: RawSpan, _ document: RawSpan, _ result: Buffer) throws(CairnError) {
+        var elements = try DocumentView(update).makeElements()
+        guard let first = try elements.next(), first.name.byteCount > 0, first.name.byte(at: 0) == UpdateFault.dollar
+        else { return try replace(with: update, result) }
+        guard first.isNamed("$v") else { throw UpdateFault.unknownKey(first.name, in: "update") }
+        switch first.integer {
+        case 2:
+            guard let diff = try elements.next() else { throw UpdateFault.missing("diff", in: "update") }
+            guard diff.isNamed("diff") else { throw UpdateFault.unknownKey(diff.name, in: "update") }
+            guard diff.type == .document else { throw UpdateFault.mistyped(diff.name, diff.type, in: "update") }
+            if let next = try elements.next() { throw UpdateFault.unknownKey(next.name, in: "update") }
+            try DiffApplier.apply(diff: diff.value, to: document, into: result)
+        case 1:
+            try PathApplier.apply(operators: elements, to: document, into: result)
+        default:
+            throw UpdateFault.unknownVersion(first)
+        }
+    }
+
+    private static func replace(with replacement: RawSpan, _ result: Buffer) throws(CairnError) {
+        guard replacement.byteCount <= byteCountMax else { throw UpdateFault.tooLarge }
+        result.append(replacement)
+    }
+}
