@@ -39,9 +39,9 @@ public final class FoldScratch {
             let from = isInSecond ? second : first
             let to = isInSecond ? first : second
             to.removeAll()
-            do {
+            do throws(CairnError) {
                 try UpdateApplier.apply(update: node.bytes, to: from.bytes, into: to)
-            } catch let error as CairnError {
+            } catch {
                 throw describe(error, node.time)
             }
             isInSecond.toggle()
