@@ -7,6 +7,8 @@ extension Restore {
         public var target: DeploymentAccess
         /// As of when.
         public var moment: Moment
+        /// How the operations behind the snapshot are applied, when the moment is a time.
+        public var replay: Replay
         /// Drop each target namespace before it is restored.
         public var drop: Bool
         /// Patterns of namespaces to restore (names as in the snapshot); empty restores all.
@@ -37,6 +39,7 @@ extension Restore {
             self.repository = repository
             self.target = target
             moment = .snapshot("latest")
+            replay = .fold
             drop = false
             include = []
             exclude = []

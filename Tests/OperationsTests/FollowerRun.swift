@@ -17,6 +17,7 @@ final class FollowerRun {
     private let state = State()
     private let cancellation = Cancellation()
     private let thread: OwnedThread
+    private var isJoined = false
 
     /// Starts a follower that saves every second.
     init(_ rig: Rig, _ configure: (inout Follow) -> Void = { _ in }, options: (inout Follow.Options) -> Void = { _ in })
@@ -38,6 +39,13 @@ final class FollowerRun {
             let result = Result { try ready.run() }
             state.result.withLock { $0 = result }
         }
+    }
+
+    /// A test that fails on its way leaves none behind.
+    deinit {
+        guard !isJoined else { return }
+        cancellation.cancel()
+        thread.join()
     }
 
     /// What happened so far.
@@ -72,7 +80,8 @@ final class FollowerRun {
     @discardableResult
     func stop() throws -> FollowReport {
         cancellation.cancel()
-        thread.join()
+        if !isJoined { thread.join() }
+        isJoined = true
         guard let result = state.result.withLock({ $0 }) else { throw CairnError(.cancelled, "no result") }
         return try result.get()
     }

@@ -36,22 +36,29 @@ public struct Restore: Sendable {
         let started = ContinuousClock.now
         progress.begin(phase: "connect")
         let repository = try options.repository.open()
-        let state = try repository.state(at: options.moment, chunks: try repository.loadIndex())
+        let chunks = try repository.loadIndex()
+        let window =
+            options.replay == .server
+            ? try ReplayWindow(to: options.moment, in: repository, chunks: chunks) : nil
+        let state = try window?.baseState() ?? repository.state(at: options.moment, chunks: chunks)
         var report = RestoreReport(snapshot: state.snapshot.id, at: state.time, dryRun: options.dryRun)
         let target = try connect()
         let plan = try RestorePlan(state, options)
         report.warnings += plan.warnings
-        try TargetState(target, plan, options).requireNoConflict()
+        let replay = try window.map { try RestoreReplay($0, plan, target, options, progress, cancellation) }
+        if replay?.isResumed != true { try TargetState(target, plan, options).requireNoConflict() }
         guard !options.dryRun else {
             report.namespaces = plan.items.map { $0.planned(indexes: !options.noIndexes) }
             return report
         }
         if options.verify { try requireReadable(target, plan) }
         do {
-            try restore(plan, state, target, &report)
+            try restore(plan, state, replay, target, &report)
         } catch let error as CairnError where error.code == .interrupted {
+            let more = replay == nil ? "" : ", or without it to go on if the snapshot was restored already"
             throw CairnError(
-                .interrupted, "interrupted; the target is not complete. The same restore can be run again with --drop")
+                .interrupted,
+                "interrupted; the target is not complete. The same restore can be run again with --drop\(more)")
         }
         report.seconds = (ContinuousClock.now - started) / .seconds(1)
         record(repository, target, &report)
@@ -64,7 +71,8 @@ public struct Restore: Sendable {
             try repository.appendAudit(
                 operation: "restore", program: Program.name,
                 details: [
-                    "snapshot": .string(report.snapshot.hex), "at": .timestamp(report.at), "target": .string(target.redactedURI),
+                    "snapshot": .string(report.snapshot.hex), "at": .timestamp(report.at),
+                    "target": .string(target.redactedURI),
                     "complete": .bool(report.failures.isEmpty && report.lost.isEmpty),
                 ])
         } catch {
@@ -85,28 +93,37 @@ public struct Restore: Sendable {
     }
 
     private func restore(
-        _ plan: RestorePlan, _ state: ArchivedState, _ target: MongoDeployment, _ report: inout RestoreReport
+        _ plan: RestorePlan, _ state: ArchivedState, _ replay: RestoreReplay?, _ target: MongoDeployment,
+        _ report: inout RestoreReport
     ) throws {
         let workers = options.workers > 0 ? options.workers : max(2, Machine.processors)
         let definitions = TargetDefinitions(
             target: target, options: options, progress: progress, cancellation: cancellation)
-        try definitions.create(plan.items)
         let digest = options.verify ? DocumentDigest() : nil
-        let crew = InsertCrew(
-            state: state, target: target, options: options, digest: digest, progress: progress,
-            cancellation: cancellation)
-        let outcomes = try crew.insert(plan.items, workers: workers)
+        var outcomes: [InsertOutcome]
+        if let replay, replay.isResumed {
+            outcomes = replay.restoredBase()
+        } else {
+            try definitions.create(plan.items)
+            let crew = InsertCrew(
+                state: state, target: target, options: options, digest: replay == nil ? digest : nil,
+                progress: progress, cancellation: cancellation)
+            outcomes = try crew.insert(plan.items, workers: workers)
+        }
+        try replay?.run(&outcomes, digest, workers: workers)
         report.failures += outcomes.flatMap(\.failures)
         report.lost += outcomes.flatMap(\.lost)
         report.warnings += outcomes.compactMap(\.omission)
         let comparison = TargetComparison(
             target: target, options: options, progress: progress, cancellation: cancellation)
         var failed = try definitions.buildIndexes(plan.items)
-        let different = try comparison.documents(of: plan.items, outcomes, digest, readers: workers)
+        let different = try comparison.documents(
+            of: replay?.replayedItems ?? plan.items, outcomes, digest, readers: workers)
         failed += try definitions.finish(plan.items)
         let catalogue = try comparison.catalogue(of: plan.items)
         let differences = (different ?? []) + (catalogue ?? [])
         try mergeUsersAndRoles(plan, outcomes, definitions)
+        try replay?.end()
         report.failures += failed + differences
         report.take(plan, outcomes, failed, options)
         report.verification = differences.isEmpty ? (options.verify ? .documents : .counts) : .failed

@@ -8,8 +8,8 @@ struct RestoreCommand: Verb {
         commandName: "restore", abstract: "Put a snapshot or any past second, whole or in part, into a deployment.",
         discussion: """
             With --at the newest snapshot before that time is taken, and every operation up to and including it is \
-            applied on the way; `cairn timeline` shows which times there are. Nothing is written when a target namespace holds documents and --drop is not given. Counts and catalogue \
-            are compared afterwards; --verify compares every document as well.
+            applied on the way; `cairn timeline` shows which times there are. Nothing is written when a target namespace holds \
+            documents and --drop is not given. Counts and catalogue are compared afterwards; --verify compares every document as well.
 
             Examples:
               cairn restore --uri mongodb://other.example.org --at 2026-01-31T12:00:00Z --verify
@@ -20,6 +20,13 @@ struct RestoreCommand: Verb {
     @OptionGroup var server: ServerOptions
 
     @OptionGroup var source: SnapshotOption
+
+    @Option(
+        help: """
+            How the operations up to --at are applied: fold (default), to the documents on their way, or server, to the \
+            documents on the server once the snapshot is there; an interrupted restore then goes on where it was.
+            """)
+    var replay: String?
 
     @Flag(help: "Drop each target namespace before it is restored.")
     var drop = false
@@ -90,6 +97,7 @@ struct RestoreCommand: Verb {
         let workers = try configuration.integer(.restoreWorkers, in: 1...256)
         var options = Restore.Options(repository: try session.repositoryAccess(), target: target)
         options.moment = try source.moment()
+        options.replay = try replayMode()
         options.drop = drop
         options.include = nsInclude
         options.exclude = nsExclude
@@ -103,5 +111,13 @@ struct RestoreCommand: Verb {
         options.workers = workers ?? 0
         options.salvage = salvage
         return options
+    }
+
+    private func replayMode() throws -> Restore.Replay {
+        guard let replay else { return .fold }
+        guard let mode = Restore.Replay(rawValue: replay) else {
+            throw CairnError(.usage, "`\(replay)` is not one of fold, server", object: "--replay")
+        }
+        return mode
     }
 }

@@ -1,0 +1,56 @@
+internal import BSON
+internal import Bytes
+internal import Mongo
+internal import Oplog
+
+/// A collection of the target that operations go to, whatever it was called when they were written: they name it by
+/// UUID.
+struct ReplayTarget: Sendable {
+    /// Where its documents are (`system.buckets.X` for a time series).
+    let namespace: Namespace
+    /// The order of its documents is data (capped): one thread, one document after the other.
+    let isOrdered: Bool
+    /// It has a collation, by which different `_id`s may be one: one thread.
+    let isCollated: Bool
+
+    init(_ info: CollectionInfo) {
+        namespace = info.dataNamespace
+        isOrdered = info.isCapped
+        isCollated = info.hasCollation
+    }
+}
+
+/// One insert, update or delete, copied out of the oplog.
+struct ReplayOperation: Sendable {
+    /// The number of its target.
+    let target: Int
+    let kind: OplogEntry.Kind
+    /// The `_id`.
+    let identity: [UInt8]
+    /// Equal for `_id`s that the server holds for one.
+    let hash: Int
+    /// The document or the update; empty for a delete.
+    let payload: [UInt8]
+    /// When it took effect, for messages.
+    let time: Timestamp
+
+    var byteCount: Int { identity.count + payload.count + 64 }
+
+    init(_ operation: borrowing Operation, target: Int) throws {
+        let identity = try operation.entry.identity
+        guard !identity.isEmpty else {
+            throw CairnError(
+                .unsupportedFormat,
+                "the operation at \(operation.time) names no _id, so it cannot be replayed on a server: restore "
+                    + "without --replay server", object: operation.entry.namespaceText)
+        }
+        var hasher = Hasher()
+        try DocumentIdentity.hashEquality(of: identity, into: &hasher)
+        self.target = target
+        self.identity = [UInt8](identity)
+        hash = hasher.finalize()
+        kind = operation.kind
+        payload = kind == .delete ? [] : [UInt8](operation.entry.object)
+        time = operation.time
+    }
+}
