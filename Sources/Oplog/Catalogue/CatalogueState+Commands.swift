@@ -137,13 +137,18 @@ extension CatalogueState {
         guard var collection = try collection(of: command) else { return }
         collection.options = try CollectionOptions.modified(collection.options, by: command)
         if case .document(let change)? = command.document["index"] {
-            let position = collection.indexes.firstIndex { index in
-                change["name"].map { index.name == $0 } ?? (index.specification["key"] == change["keyPattern"])
-            }
-            guard let position else { throw command.misfit("collMod of an index that is not there") }
-            collection.indexes[position].specification = try IndexSpecification.modified(
-                collection.indexes[position].specification, change, command)
+            try modify(&collection, change, command)
         }
         collections[collection.uuid] = collection
+    }
+    private func modify(_ collection: inout Collection, _ change: BSONDocument, _ command: CommandEntry) throws {
+        let position = collection.indexes.firstIndex { index in
+            change["name"].map { index.name == $0 } ?? (index.specification["key"] == change["keyPattern"])
+        }
+        guard let position else { throw command.misfit("collMod of an index that is not there") }
+        let before = collection.indexes[position].specification
+        let after = try IndexSpecification.modified(before, change, command)
+        if BucketIndexes(collection.options)?.keepsOriginal(before) ?? false { return }
+        collection.indexes[position].specification = after
     }
 }

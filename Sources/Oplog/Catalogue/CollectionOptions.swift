@@ -64,7 +64,7 @@ enum CollectionOptions {
         case ("cappedSize", _):
             guard let size = value.wholeNumber else { throw command.malformed(name) }
             // Capped collections grow in steps of 256 bytes.
-            return set(options, "size", BSONValue(Int(size + 255) & ~255))
+            return set(options, "size", BSONValue(Int(min(max(size, 0), 1 << 50) + 255) & ~255))
         case ("cappedMax", _):
             guard let most = value.wholeNumber else { throw command.malformed(name) }
             return set(options, "max", BSONValue(Int(most <= 0 ? Int64(Int32.max) : most)))

@@ -108,9 +108,7 @@ struct BucketIndexes {
     /// - Throws: `.unsupportedFormat` for a key of the buckets that stands for nothing known.
     func shown(_ specification: BSONDocument, _ command: CommandEntry) throws -> BSONDocument {
         if case .document(let original) = specification["originalSpec"] {
-            let isHidden = specification["hidden"] == .bool(true)
-            let listed = try IndexSpecification.listed(original, command)
-            return isHidden ? listed.setting("hidden", true, order: IndexSpecification.order) : listed
+            return try IndexSpecification.listed(original, command)
         }
         guard case .document(let keys) = specification["key"] else { throw command.malformed("key") }
         var shown: [(String, BSONValue)] = []
@@ -120,6 +118,15 @@ struct BucketIndexes {
         }
         return try IndexSpecification.listed(
             specification.setting("key", .document(BSONDocument(shown)), order: []), command)
+    }
+
+    /// Whether the buckets keep the specification as the user gave it, because theirs says less: for fields of
+    /// measurements and for partial indexes. Servers list that one, whatever `collMod` did to the index since.
+    func keepsOriginal(_ shown: BSONDocument) -> Bool {
+        guard !shown.contains("partialFilterExpression"), case .document(let keys) = shown["key"] else { return true }
+        return keys.names.contains { name in
+            name != timeField && name != metaField && metaField.flatMap { name.dropping($0 + ".") } == nil
+        }
     }
 
     /// The measurement's field; nil for the second of the pair that stands for one.

@@ -1,0 +1,83 @@
+import BSON
+import Bytes
+import Testing
+
+@testable import Oplog
+
+@Suite struct FoldTableTests {
+    private func add(
+        _ builder: FoldTableBuilder, _ op: String, _ id: BSONValue, _ document: BSONDocument = [:]
+    ) throws {
+        let fields: [(String, BSONValue)] = [("_id", id)] + document.fields.map { ($0.name, $0.value) }
+        let object: BSONValue = .document(op == "u" ? document : BSONDocument(fields))
+        let entry = OplogEntryTests.entry(["op": .string(op), "o": object, "o2": ["_id": id]])
+        try builder.add(Operation(OplogEntry(entry.bytes.rawSpan), at: Timestamp(t: 5, i: 1)))
+    }
+
+    private func apply(_ table: FoldTable, _ document: BSONDocument, _ scratch: FoldScratch) throws -> FoldTable.Outcome
+    {
+        let bytes = document.bytes.rawSpan
+        return try table.apply(bytes, identity: DocumentIdentity.idBytes(of: bytes), into: scratch)
+    }
+
+    @Test func whatDoesNotFitIsAnError() throws {
+        let builder = FoldTableBuilder(namespace: "d.c")
+        try add(builder, "i", 1)
+        try add(builder, "d", 2)
+        try add(builder, "u", 3, ["_id": 3])
+        #expect(OplogEntryTests.code { try add(builder, "i", 1) } == .corrupt)
+        #expect(OplogEntryTests.code { try add(builder, "u", 2, ["_id": 2]) } == .corrupt)
+        #expect(OplogEntryTests.code { try add(builder, "d", 2) } == .corrupt)
+        #expect(OplogEntryTests.code { try add(builder, "i", 3) } == .corrupt)
+        let table = builder.freeze()
+        let scratch = FoldScratch()
+        #expect(OplogEntryTests.code { _ = try apply(table, ["_id": 1], scratch) } == .corrupt)
+        #expect(OplogEntryTests.code { try table.checkAllSeen() } == .corrupt)
+        #expect(try apply(table, ["_id": 2], scratch) == .removed)
+        #expect(OplogEntryTests.code { try table.checkAllSeen() } == .corrupt)
+        #expect(try apply(table, ["_id": 3], scratch) == .replaced)
+        try table.checkAllSeen()
+        #expect(OplogEntryTests.code { _ = try apply(table, ["_id": 3], scratch) } == .corrupt)
+        #expect(try apply(table, ["_id": 4], scratch) == .untouched)
+        let error = #expect(throws: CairnError.self) { _ = try apply(table, ["_id": 1], scratch) }
+        #expect(error?.description.contains("_id 1") == true)
+        #expect(error?.description.contains("5.1") == true)
+        #expect(error?.object == "d.c")
+    }
+
+    @Test func anInsertThatIsDeletedLeavesNothing() throws {
+        let builder = FoldTableBuilder(namespace: "d.c")
+        try add(builder, "i", 1)
+        try add(builder, "d", 1)
+        let table = builder.freeze()
+        try table.checkAllSeen()
+        try table.forEachRemaining(into: FoldScratch()) { _, _ in Issue.record("nothing lives") }
+    }
+
+    @Test func whatIsDiscardedIsGone() throws {
+        let builder = FoldTableBuilder(namespace: "d.c")
+        try add(builder, "i", 1)
+        builder.discardAll()
+        try add(builder, "i", 2)
+        #expect(OplogEntryTests.code { try add(builder, "u", 3, ["_id": 3]) } == .corrupt)
+        let table = builder.freeze()
+        #expect(try apply(table, ["_id": 2], FoldScratch()) == .removed)
+        try table.checkAllSeen()
+        var left: [BSONDocument] = []
+        try table.forEachRemaining(into: FoldScratch()) { document, _ in
+            left.append(try BSONDocument(copying: document))
+        }
+        #expect(left == [["_id": 2]])
+    }
+
+    @Test func manyDocumentsFitInLittleMemory() throws {
+        let builder = FoldTableBuilder(namespace: "d.c")
+        for id in 0..<20_000 { try add(builder, "d", .int64(Int64(id))) }
+        let table = builder.freeze()
+        #expect(table.documentCount == 20_000)
+        #expect(table.byteCount < 20_000 * 100)
+        let scratch = FoldScratch()
+        for id in 0..<20_000 { #expect(try apply(table, ["_id": .int64(Int64(id))], scratch) == .removed) }
+        try table.checkAllSeen()
+    }
+}
