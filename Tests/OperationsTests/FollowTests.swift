@@ -221,6 +221,85 @@ struct FollowTests {
         try expectContinuous(rig, from: base.at)
     }
 
+    /// To clients, a network that swallows everything: only a timeout ends the wait.
+    @Test func survivesANetworkThatSwallowsAll() throws {
+        let set = try ThrowawayReplicaSet()
+        let rig = try Rig(source: set.uri + "&socketTimeoutMS=1500")
+        let client = try set.connect()
+        try insert(0..<5, client)
+        try rig.backup([])
+        let follower = FollowerRun(rig)
+        try insert(5..<10, client)
+        let time = try now(client)
+        try follower.wait(until: time)
+        set.freeze(0)
+        try follower.wait(for: "a complaint") { $0.waits > 0 }
+        set.thaw(0)
+        try ThrowawayReplicaSet.wait(for: "a primary") {
+            try set.connect().exchange(["hello": 1], db: "admin")["isWritablePrimary"] == .bool(true)
+        }
+        try insert(10..<20, set.connect())
+        try follower.wait(until: now(set.connect()))
+        let report = try follower.stop()
+        #expect(report.gaps.isEmpty && follower.waits == follower.resumptions)
+        #expect(try ids(rig) == Array(5..<20))
+    }
+
+    /// Both write segments of the same time, which share their chunks, and every time on the way can be restored.
+    @Test func worksBesideAnIncremental() throws {
+        let server = try ThrowawayServer()
+        let target = try ThrowawayServer()
+        let rig = try Rig(source: server.uri, target: target.uri)
+        let client = try rig.sourceClient()
+        try insert(0..<10, client)
+        try rig.backup([])
+        let follower = FollowerRun(rig)
+        var times: [Timestamp] = []
+        for round in 1...3 {
+            try insert((round * 10)..<(round * 10 + 5), client)
+            times.append(try rig.now())
+            try incremental(rig)
+            try insert((round * 10 + 5)..<(round * 10 + 10), client)
+        }
+        times.append(try rig.now())
+        try follower.wait(until: rig.now())
+        let report = try follower.stop()
+        #expect(report.gaps.isEmpty && report.warnings.isEmpty)
+        #expect(try rig.damage() == [])
+        let repository = try rig.access.open()
+        let timeline = try repository.timeline(of: nil)
+        #expect(timeline.ranges.count == 1 && timeline.gaps.isEmpty)
+        for time in times {
+            try rig.restore {
+                $0.moment = .time(try! TimeSelection("\(time.t):\(time.i)"), set: nil)
+                $0.drop = true
+            }
+            let restored = try rig.targetClient().contents("followed", "c").count
+            let expected = try rig.sourceClient().documents(
+                of: [
+                    "find": "c", "readConcern": ["level": "snapshot", "atClusterTime": .timestamp(time)],
+                ], db: "followed"
+            ).count
+            #expect(restored == expected && restored > 0)
+        }
+    }
+
+    private func incremental(_ rig: Rig) throws {
+        var options = FullBackup.Options(repository: rig.access, source: DeploymentAccess(uri: rig.source))
+        options.level = 1
+        let report = try Backup(
+            .incremental, options: options, progress: JobProgress(), cancellation: Cancellation()
+        ).run()
+        #expect(report.kind == "incremental" && !report.needsPerson, "\(report.warnings)")
+    }
+
+    private func now(_ client: WireClient) throws -> Timestamp {
+        let hello = try client.run(["hello": 1], db: "admin")
+        let write: BSONDocument = try hello.require("lastWrite", in: "hello")
+        let point: BSONDocument = try write.require("majorityOpTime", in: "hello")
+        return try point.require("ts", in: "hello")
+    }
+
     private func primary(of set: ThrowawayReplicaSet, but dead: Int) throws -> Int {
         var found = 0
         try ThrowawayReplicaSet.wait(for: "a primary") {

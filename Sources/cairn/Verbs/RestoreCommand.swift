@@ -8,8 +8,9 @@ struct RestoreCommand: Verb {
         commandName: "restore", abstract: "Put a snapshot or any past second, whole or in part, into a deployment.",
         discussion: """
             With --at the newest snapshot before that time is taken, and every operation up to and including it is \
-            applied on the way; `cairn timeline` shows which times there are. Nothing is written when a target namespace holds \
-            documents and --drop is not given. Counts and catalogue are compared afterwards; --verify compares every document as well.
+            applied on the way; `cairn timeline` shows which times there are. Nothing is written when a target \
+            namespace holds documents and --drop is not given. Counts and catalogue are compared afterwards; --verify \
+            compares every document as well.
 
             Examples:
               cairn restore --uri mongodb://other.example.org --at 2026-01-31T12:00:00Z --verify
