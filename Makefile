@@ -39,6 +39,7 @@ bench: build ## the engine's benchmarks, and cairn beside mongodump, restic and 
 	@.ci/setup.sh --bench
 	swift build -c release --product fixture $(STRICT)
 	swift run -c release --package-path benchmarks pipeline
+	swift run -c release --package-path benchmarks fold
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/compare
 
 clean: ## remove what was built; the cached mongod stays

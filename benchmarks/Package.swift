@@ -27,5 +27,14 @@ let package = Package(
                 .product(name: "TestSupport", package: "cairn"),
             ],
             swiftSettings: house),
+        .executableTarget(
+            name: "fold",
+            dependencies: [
+                .product(name: "Oplog", package: "cairn"),
+                .product(name: "BSON", package: "cairn"),
+                .product(name: "Bytes", package: "cairn"),
+                .product(name: "TestSupport", package: "cairn"),
+            ],
+            swiftSettings: house),
     ]
 )
