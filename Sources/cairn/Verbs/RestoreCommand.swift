@@ -24,8 +24,8 @@ struct RestoreCommand: Verb {
 
     @Option(
         help: """
-            How the operations up to --at are applied: fold (default), to the documents on their way, or server, to the \
-            documents on the server once the snapshot is there; an interrupted restore then goes on where it was.
+            How the operations up to --at are applied: fold (default), to the documents on their way, or server, to \
+            the documents on the server once the snapshot is there; an interrupted restore then goes on where it was.
             """)
     var replay: String?
 
