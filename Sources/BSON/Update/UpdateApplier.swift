@@ -32,10 +32,20 @@ public enum UpdateApplier {
         }
     }
 
+    /// Whether `update`, the field `o` of an update entry, is the new document itself: such a one has an `_id`.
+    ///
+    /// The first key does not tell them apart, for a document may start with a field named `$v`: servers since 5.0
+    /// store such names, and pipelines leave `_id` wherever they put it (UpdateModification::parseFromOplogEntry).
+    ///
+    /// - Throws: `.corrupt` for malformed bytes before the `_id`.
+    public static func isReplacement(_ update: RawSpan) throws(CairnError) -> Bool {
+        try DocumentIdentity.idBytes(of: update).byteCount > 0
+    }
+
     private static func dispatch(_ update: RawSpan, _ document: RawSpan, _ result: Buffer) throws(CairnError) {
+        guard try !isReplacement(update) else { return try replace(with: update, result) }
         var elements = try DocumentView(update).makeElements()
-        guard let first = try elements.next(), first.name.byteCount > 0, first.name.byte(at: 0) == UpdateFault.dollar
-        else { return try replace(with: update, result) }
+        guard let first = try elements.next() else { throw UpdateFault.missing("$v", in: "update") }
         guard first.isNamed("$v") else { throw UpdateFault.unknownKey(first.name, in: "update") }
         switch first.integer {
         case 2:

@@ -114,14 +114,10 @@ public final class FoldTableBuilder {
 }
 
 extension OplogEntry {
-    /// Whether an update's object is the whole new document: no version of a diff, and no operator (`$set`) first.
+    /// Whether an update's object is the whole new document.
     ///
     /// - Throws: `.corrupt` when the object is malformed.
     public var isReplacement: Bool {
-        get throws {
-            var elements = try DocumentView(object).makeElements()
-            guard let first = try elements.next() else { return true }
-            return first.name.byteCount == 0 || first.name.byte(at: 0) != UInt8(ascii: "$")
-        }
+        get throws { try UpdateApplier.isReplacement(object) }
     }
 }
