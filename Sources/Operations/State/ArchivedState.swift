@@ -38,6 +38,7 @@ struct ArchivedState: Sendable {
     /// calls. Where all that the oplog did fits memory, that is one call with all collections; otherwise further calls
     /// have the collections that it did much to, each time with what it did to a part of the documents.
     func forEachWave(_ body: ([ArchivedCollection?]) throws -> Void) throws {
+        for collection in collections { collection.fold?.forgetSeen() }
         try body(collections.map { deferred?.concerns($0) == true ? nil : $0 })
         try deferred?.forEachWave(collections, body)
     }

@@ -46,6 +46,11 @@ public final class FoldTable: Sendable {
     /// The number of documents that were touched.
     public var documentCount: Int { contents.records.count }
 
+    /// Whether the window did anything to the document with this identity, whether or not it was there before.
+    public func touches(_ identity: RawSpan) -> Bool {
+        discardsBase || contents.find(identity, hash.of(identity)) != nil
+    }
+
     /// What the window made of `document`, which was there before it.
     ///
     /// - Parameter identity: its `_id` as `DocumentIdentity.idBytes` gives it.

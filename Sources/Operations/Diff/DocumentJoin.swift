@@ -1,12 +1,12 @@
-import BSON
-import Bytes
+internal import BSON
+internal import Bytes
 
-/// Joins the documents of two sets of leaves by `_id`: those whose `_id` falls into one partition.
+/// Joins the documents of two sources by `_id`: those whose `_id` falls into one partition.
 ///
 /// Keys are 128-bit SipHash values of the `_id` under a random key, values 64-bit ones of the document: 24 bytes a
 /// document in the table. Two of 2^32 keys collide with a probability of 2^-65; nothing but this report would be
 /// wrong then.
-struct PartitionJoin {
+struct DocumentJoin {
     private struct Key: Hashable {
         let low: UInt64
         let high: UInt64
@@ -17,7 +17,8 @@ struct PartitionJoin {
     private let namespace: String
     private let partition: Int
     private let partitions: Int
-    private let visitor: SnapshotDiff.Visitor?
+    private let suspects: Suspects?
+    private let visitor: Diff.Visitor?
     private let hash: SipHash
     private var old: [Key: UInt64] = [:]
     /// Documents without `_id`, by the hash of their bytes: how many more the old side has.
@@ -26,42 +27,33 @@ struct PartitionJoin {
     private(set) var removed = 0
     private(set) var changed = 0
 
-    init(namespace: String, partition: Int, partitions: Int, visitor: SnapshotDiff.Visitor?) {
+    /// - Parameter suspects: the documents that may differ; all when nil.
+    init(namespace: String, partition: Int, partitions: Int, suspects: Suspects?, visitor: Diff.Visitor?) {
         self.namespace = namespace
         self.partition = partition
         self.partitions = partitions
+        self.suspects = suspects
         self.visitor = visitor
         hash = SipHash(key: .random(16))
     }
 
-    mutating func run(
-        _ left: [Leaf], _ leftReader: ChunkReader, _ right: [Leaf], _ rightReader: ChunkReader
-    ) throws {
-        let buffer = Buffer(capacity: 0)
-        for leaf in left {
-            try Self.forEachDocument(of: leaf, leftReader, buffer) { document, identity in
-                guard let key = key(document, identity) else { return }
-                if identity.isEmpty {
-                    bare[key, default: 0] += 1
-                } else {
-                    old[key] = hash.hash64(document)
-                }
+    mutating func run(_ left: DocumentSource, _ right: DocumentSource) throws {
+        try left.forEachDocument { document, identity in
+            guard let key = key(document, identity) else { return }
+            if identity.isEmpty {
+                bare[key, default: 0] += 1
+            } else {
+                old[key] = hash.hash64(document)
             }
         }
-        for leaf in right {
-            try Self.forEachDocument(of: leaf, rightReader, buffer) { document, identity in
-                try meet(document, identity)
-            }
-        }
+        try right.forEachDocument { document, identity in try meet(document, identity) }
         removed = old.count + bare.values.reduce(0) { $0 + max(0, $1) }
         guard visitor != nil, !old.isEmpty else { return }
-        for leaf in left {
-            try Self.forEachDocument(of: leaf, leftReader, buffer) { document, identity in
-                guard !identity.isEmpty, let key = key(document, identity), old.removeValue(forKey: key) != nil else {
-                    return
-                }
-                try visitor?(namespace, .removed, identity)
+        try left.forEachDocument { document, identity in
+            guard !identity.isEmpty, let key = key(document, identity), old.removeValue(forKey: key) != nil else {
+                return
             }
+            try visitor?(namespace, .removed, identity)
         }
     }
 
@@ -83,10 +75,11 @@ struct PartitionJoin {
         try visitor?(namespace, .changed, identity)
     }
 
-    /// The key of a document, nil when it belongs to another partition.
+    /// The key of a document, nil when it cannot differ or belongs to another partition.
     ///
     /// The partition cannot follow from `hash`, whose key is drawn anew for each: a document must be in exactly one.
     private func key(_ document: RawSpan, _ identity: RawSpan) -> Key? {
+        if let suspects, !suspects.contains(identity) { return nil }
         let subject = identity.isEmpty ? document : identity
         if partitions > 1 {
             let place = SipHash(key0: 0, key1: 0).hash64(subject)
@@ -94,15 +87,5 @@ struct PartitionJoin {
         }
         let (low, high) = hash.hash128(subject)
         return Key(low: low, high: high)
-    }
-
-    private static func forEachDocument(
-        of leaf: Leaf, _ reader: ChunkReader, _ buffer: Buffer, _ body: (RawSpan, RawSpan) throws -> Void
-    ) throws {
-        buffer.removeAll()
-        try reader.read(leaf.chunk, type: .documents, into: buffer)
-        try DocumentBatch.forEachDocument(inChunk: buffer.bytes) { document in
-            try body(document, try DocumentIdentity.idBytes(of: document))
-        }
     }
 }
