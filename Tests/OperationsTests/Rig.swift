@@ -58,6 +58,20 @@ final class Rig: Sendable {
         return try job.run()
     }
 
+    /// Backs the databases up that `include` names, by a kind.
+    func backup(
+        _ kind: Backup.Kind, _ include: [String], _ tuning: BackupTuning = BackupTuning(),
+        cancellation: Cancellation = Cancellation()
+    ) throws -> BackupReport {
+        var options = FullBackup.Options(
+            repository: access, source: DeploymentAccess(uri: source, serverSelectionTimeoutSeconds: 20))
+        options.include = include
+        options.level = 1
+        var job = Backup(kind, options: options, progress: JobProgress(), cancellation: cancellation)
+        job.tuning = tuning
+        return try job.run()
+    }
+
     /// Restores all of the latest snapshot, unless told otherwise.
     @discardableResult
     func restore(
