@@ -145,7 +145,8 @@ struct FaultTests {
                 usleep(100_000)
             }
         }
-        #expect(report.warnings.count == 1 && report.warnings[0].contains("snapshot history"), "\(report.warnings)")
+        // The ranges that could not be read any more went on at a newer time, and a closing run made all exact at one.
+        #expect(report.warnings.isEmpty, "\(report.warnings)")
         try prove(rig, db)
     }
 

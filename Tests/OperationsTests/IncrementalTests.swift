@@ -19,7 +19,8 @@ struct IncrementalTests {
         return report
     }
 
-    private func update(_ client: WireClient, _ db: String, _ collection: String, _ id: Int, _ set: BSONDocument) throws {
+    private func update(_ client: WireClient, _ db: String, _ collection: String, _ id: Int, _ set: BSONDocument) throws
+    {
         let change: BSONValue = ["q": ["_id": BSONValue(id)], "u": ["$set": .document(set)]]
         try client.run(["update": .string(collection), "updates": [change]], db: db)
     }

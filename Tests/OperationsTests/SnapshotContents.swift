@@ -11,6 +11,8 @@ struct SnapshotContents {
     /// Live documents by namespace, in no order.
     private(set) var documents: [String: [[UInt8]: BSONDocument]] = [:]
     private(set) var entries: [String: CatalogueEntry] = [:]
+    /// Documents of entries without runs, in stored order.
+    private(set) var rows: [String: [BSONDocument]] = [:]
     /// What contradicts itself.
     private(set) var faults: [String] = []
 
@@ -34,6 +36,9 @@ struct SnapshotContents {
                 try DocumentBatch.forEachDocument(inChunk: buffer.bytes) { document in
                     let identity = try DocumentIdentity.idBytes(of: document)
                     guard table.isLive(identity, layer: layer) else { return }
+                    if entry.runs.isEmpty {
+                        rows[entry.namespace, default: []].append(try BSONDocument(copying: document))
+                    }
                     if live.updateValue(try BSONDocument(copying: document), forKey: [UInt8](identity)) != nil {
                         faults.append("\(entry.namespace): a document is live twice")
                     }
@@ -77,7 +82,13 @@ struct SnapshotContents {
         _ client: WireClient, _ db: String, _ collection: String, _ entry: CatalogueEntry, isCapped: Bool
     ) throws -> [String] {
         var find: BSONDocument = ["find": .string(collection)]
-        if !isCapped {
+        if isCapped {
+            // Capped collections cannot be read at a past time: nobody may write to them any more.
+            let expected = try client.documents(of: find, db: db)
+            let held = rows[entry.namespace] ?? []
+            return held == expected ? [] : ["\(entry.namespace): \(held.count) rows, not \(expected.count), or others"]
+        }
+        do {
             find = [
                 "find": .string(collection),
                 "readConcern": ["level": "snapshot", "atClusterTime": .timestamp(snapshot.at)],

@@ -18,6 +18,15 @@ public struct LayeredCursor {
         leaves = LeafCursor(entry: entry, snapshot: snapshot, reader: reader)
     }
 
+    /// All leaves of an entry that no snapshot names yet.
+    public init(layers entry: CatalogueEntry, reader: ChunkReader) {
+        runs = entry.runs
+        owner = entry.namespace
+        object = "the snapshot under way"
+        self.reader = reader
+        leaves = LeafCursor(leaves: entry, reader: reader)
+    }
+
     /// The next leaf with its layer, nil behind the last.
     ///
     /// - Throws: as `LeafCursor.next`; calling it again goes on behind what cannot be read.

@@ -30,6 +30,13 @@ public struct LeafCursor {
             reader: reader)
     }
 
+    /// The leaves of an entry that no snapshot names yet.
+    public init(leaves entry: CatalogueEntry, reader: ChunkReader) {
+        self.init(
+            entry.leaves, expected: (entry.leafCount, entry.documents, entry.rawBytes), owner: entry.namespace,
+            object: "the snapshot under way", reader: reader)
+    }
+
     private init(
         _ leaves: CatalogueEntry.Leaves, expected: (leaves: Int, documents: Int, rawBytes: Int), owner: String,
         object: String, reader: ChunkReader

@@ -7,7 +7,10 @@ internal import Mongo
 struct ArchiveScan {
     let deployment: MongoDeployment
     let writer: ArchiveWriter
+    /// The time that plans are made for, and that the scan begins with.
     let time: Timestamp?
+    /// How long the server keeps history, in seconds.
+    let windowSeconds: Int
     let rangeBytes: Int
     let progress: JobProgress
     let cancellation: Cancellation
@@ -33,13 +36,17 @@ struct ArchiveScan {
             scan.plan.ranges.map { Task(collection: scan, range: $0) }
         }
         let crew = RangeCrew<Task, ArchivedRange>(
-            deployment: deployment, time: time, progress: progress, cancellation: cancellation)
-        try crew.read(tasks, readers: readers, range: \.range) { [writer, time, progress] task, client in
+            deployment: deployment,
+            clock: time.map { ReadClock(from: $0, windowSeconds: windowSeconds) } ?? ReadClock(fixed: nil),
+            progress: progress, cancellation: cancellation)
+        try crew.read(tasks, readers: readers, range: \.range) { task, time, client in
+            try task.collection.plan.relocated(task.range, at: time, client)
+        } begin: { [writer, progress] task, time, client in
             progress.set(bytesStored: writer.progress.addedBytes)
             return ArchivedRange(
                 stream: writer.makeStream(), collection: task.collection, range: task.range, time: time, client: client)
         } end: { [progress] task, consumer in
-            try task.collection.take(consumer.stream.wait(), range: task.range.index)
+            try task.collection.take(consumer.stream.wait(), range: task.range.index, at: consumer.time)
             if task.range.end == nil { progress.finishCollection() }
         }
         return scans

@@ -20,6 +20,8 @@ final class CollectionScan: Sendable {
         var documents = 0
         var rawBytes = 0
         var changedDuringScan = false
+        /// The earliest and the latest time at which a range was read.
+        var times: (first: Timestamp, last: Timestamp)?
     }
 
     init(info: CollectionInfo, plan: ScanPlan, writer: ArchiveWriter) {
@@ -28,9 +30,12 @@ final class CollectionScan: Sendable {
         state = Mutex(State(list: writer.makeLeafList()))
     }
 
-    /// Takes the stored documents of one range.
-    func take(_ stream: StoredStream, range: Int) throws {
+    /// Takes the stored documents of one range, which was read at `time`.
+    func take(_ stream: StoredStream, range: Int, at time: Timestamp?) throws {
         try state.withLock { state in
+            if let time {
+                state.times = (min(state.times?.first ?? time, time), max(state.times?.last ?? time, time))
+            }
             state.waiting[range] = stream
             while let ready = state.waiting.removeValue(forKey: state.next) {
                 try state.list.append(ready.leaves)
@@ -43,6 +48,9 @@ final class CollectionScan: Sendable {
 
     /// Says that what was read is not what the collection held at the scan's time.
     func markChanged() { state.withLock { $0.changedDuringScan = true } }
+
+    /// The earliest and the latest time at which a range was read; nil on a standalone server.
+    var times: (first: Timestamp, last: Timestamp)? { state.withLock { $0.times } }
 
     /// Whether `markChanged` was called.
     var hasChanged: Bool { state.withLock { $0.changedDuringScan } }

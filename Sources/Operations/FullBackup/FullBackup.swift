@@ -5,13 +5,14 @@ internal import Mongo
 
 /// Takes every selected collection of a deployment into one snapshot that is exact at one cluster time (design §2).
 ///
-///     catalogue ── cluster time E ── catalogue again ──▶ scan every range at E ──▶ packs, index, snapshot
-///                                                          │
-///                                                          └─ E left the server's history window: again at a newer E
+///     catalogue ── cluster time T ── catalogue again ──▶ scan every range ──▶ packs, index, snapshot
+///                                                          │                        ▲
+///                        T is about to leave the server's ─┴─ closing run: what changed since, at one time E
+///                        history: ranges go on at a newer T
 ///
-/// All ranges share the one time, so that the snapshot is exact without any oplog. A scan that outlasts the server's
-/// window is taken again from the start: what was stored already is found by content and only read and hashed the
-/// second time.
+/// A scan that fits the server's history window is read at one time as a whole and needs no oplog. A longer one ends
+/// with a closing run. When a collection is dropped or made again before it was read, the scan is taken again: what was
+/// stored already is found by content and only read and hashed the second time.
 public struct FullBackup: Sendable {
     /// What was asked for.
     public let options: Options
@@ -66,9 +67,9 @@ public struct FullBackup: Sendable {
             }
             let plans = try parent.map { try ParentPlans($0, repository, index.chunks) } ?? .none
             let scan = try scanUntilExact(context, plans, &draft)
-            try FullBackup.finish(join, context, &draft)
+            let entries = try ClosingRun(context, plans).close(scan, join, &draft)
             progress.begin(phase: "commit")
-            let snapshot = try draft.finish(try scan.map { try $0.finish() }, writer)
+            let snapshot = try draft.finish(entries, writer)
             try cancellation.check()
             try lease.requireHeld()
             let committed = try writer.commit(snapshot)
@@ -78,19 +79,6 @@ public struct FullBackup: Sendable {
             join?.abandon()
             writer.abort(error as? CairnError ?? CairnError(.cancelled, "the backup failed", underlying: error))
             throw error
-        }
-    }
-
-    /// The oplog up to the snapshot's time is stored, or the gap is.
-    private static func finish(_ join: TimelineJoin?, _ context: BackupContext, _ draft: inout SnapshotDraft) throws {
-        guard let join, let end = draft.optime, let set = context.deployment.server.setName else { return }
-        do {
-            try join.finish(through: end.timestamp)
-        } catch let error as CairnError where error.code == .oplogGap {
-            try LostStretch.record(context, set: set, from: join.tip, to: end, reason: error.message)
-            draft.warn(
-                "no time between \(join.tip.timestamp) and \(end.timestamp) can be restored, for the oplog does not "
-                    + "continue what is stored: \(error.message)", needsPerson: true)
         }
     }
 
@@ -111,20 +99,15 @@ public struct FullBackup: Sendable {
     /// Scans at one time; when some range cannot be read at it any more, says so and scans again at a newer one.
     private func scanUntilExact(
         _ context: BackupContext, _ plans: ParentPlans, _ draft: inout SnapshotDraft
-    ) throws -> [CollectionScan] {
+    ) throws -> CatalogueScan {
         var scans: [RescanCause: Int] = [:]
         while true {
             let began = ContinuousClock.now
             let catalogue = try context.takeCatalogue()
-            draft.use(catalogue)
             do {
-                let archive = ArchiveScan(
-                    deployment: context.deployment, writer: context.writer, time: catalogue.time,
-                    rangeBytes: tuning.rangeBytes, progress: progress, cancellation: cancellation)
-                let scan = try archive.scan(
+                let scan = try context.makeScan(at: catalogue.time).scan(
                     catalogue.collections, order: context.order, plans, readers: context.readers)
-                draft.warn(about: scan.filter(\.hasChanged).map(\.info.namespace), in: catalogue)
-                return scan
+                return CatalogueScan(catalogue: catalogue, scans: scan)
             } catch let error as CairnError {
                 guard let cause = RescanCause(error) else { throw error }
                 scans[cause, default: 0] += 1

@@ -48,6 +48,16 @@ struct BackupContext: Sendable {
         return try MongoDeployment.connect(uri: options.source.uri, options: mongo)
     }
 
+    /// How long the server keeps history, in seconds; its default where it does not say.
+    var windowSeconds: Int { tuning.windowSeconds ?? deployment.server.snapshotWindowSeconds ?? 300 }
+
+    /// A scan that begins at `time`.
+    func makeScan(at time: Timestamp?) -> ArchiveScan {
+        ArchiveScan(
+            deployment: deployment, writer: writer, time: time, windowSeconds: windowSeconds,
+            rangeBytes: tuning.rangeBytes, progress: progress, cancellation: cancellation)
+    }
+
     /// The catalogue as of now, and its time.
     func takeCatalogue() throws -> ExactCatalogue { try ExactCatalogue.take(deployment, filter, cancellation) }
 
@@ -74,6 +84,8 @@ struct BackupTuning: Sendable {
     var rangeBytes = RangePlanner.targetBytes
     /// Memory for the `_id`s of changed documents, in bytes.
     var changeBytes = ChangeSet.standardBudget
+    /// How long the server is taken to keep history, in seconds; nil asks it.
+    var windowSeconds: Int?
     /// Raw bytes at which an oplog segment is cut.
     var segmentBytes = SegmentRecorder.bytesMax
 }

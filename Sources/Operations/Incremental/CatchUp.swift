@@ -28,11 +28,16 @@ final class CatchUp {
     private(set) var scanned: [(namespace: Namespace, reason: ScanReason)] = []
     /// Passes over the oplog.
     private(set) var passes = 0
-    /// Capped collections that were written to while they were read.
+    /// Capped collections that were written to while they were read, and could not be made exact.
     private(set) var inexact: Set<Namespace> = []
+    /// Capped collections that were made exact by their own operations.
+    private(set) var folded: [Namespace] = []
+    private var cappedScans: [Namespace: Int] = [:]
 
     /// Newer times in a row without any progress before the job gives up.
     private static let retakesMax = 10
+    /// Scans of one capped collection whose operations do not fit the memory.
+    private static let cappedScansMax = 2
 
     /// - Parameters:
     ///   - stored: what is stored of collections and since when their changes count, in any order.
@@ -53,8 +58,7 @@ final class CatchUp {
                 wanted.append((info, .new))
                 continue
             }
-            collections.append(
-                TrackedCollection(info: info, stored: found.entry, since: found.since, until: found.until))
+            collections.append(TrackedCollection(info: info, found))
         }
     }
 
@@ -83,7 +87,10 @@ final class CatchUp {
                 try retake()
             }
         }
-        if try !finishCapped() { try run() }
+        if try !foldCapped() { return try run() }
+        for index in collections.indices where collections[index]?.needsCount ?? false {
+            try collections[index]?.count(context)
+        }
     }
 
     /// The catalogue entries of everything that has documents.
@@ -141,14 +148,11 @@ final class CatchUp {
 extension CatchUp {
     private func scanWanted() throws {
         guard !wanted.isEmpty else { return }
-        let archive = ArchiveScan(
-            deployment: context.deployment, writer: context.writer, time: time,
-            rangeBytes: context.tuning.rangeBytes, progress: context.progress, cancellation: context.cancellation)
-        let scans = try archive.scan(wanted.map(\.info), order: context.order, plans, readers: context.readers)
+        let scans = try context.makeScan(at: time).scan(
+            wanted.map(\.info), order: context.order, plans, readers: context.readers)
         for (scan, reason) in zip(scans, wanted.map(\.reason)) {
-            let tracked = TrackedCollection(info: scan.info, stored: try scan.finish(), since: time, until: time)
-            collections.append(tracked)
-            if scan.hasChanged { inexact.insert(scan.info.namespace) } else { inexact.remove(scan.info.namespace) }
+            let stored = try StoredCollection(scan, at: time, newest: scan.hasChanged ? newest() : time)
+            collections.append(TrackedCollection(info: scan.info, stored))
             scanned.append((scan.info.namespace, reason))
         }
         wanted = []
@@ -174,24 +178,33 @@ extension CatchUp {
             .map { ($0, .new) }
     }
 
-    /// Capped collections that were written to are read again as they are now.
+    private func newest() throws -> Timestamp {
+        try context.deployment.checkOut().lastWrite().newest.timestamp
+    }
+
+    /// Capped collections that were written to get new leaves, by their own operations.
     ///
-    /// - Returns: false when there is something to scan.
-    private func finishCapped() throws -> Bool {
-        for (index, tracked) in collections.enumerated() {
-            guard let tracked, tracked.isTouched else { continue }
-            collections[index] = nil
-            wanted.append((tracked.info, .capped))
+    /// - Returns: false when some cannot, and are to be scanned again.
+    private func foldCapped() throws -> Bool {
+        let touched = collections.indices.filter { collections[$0]?.isTouched ?? false }
+        guard !touched.isEmpty else { return true }
+        context.progress.begin(phase: "capped")
+        var fold = CappedFold(context, window)
+        for index in touched {
+            guard let tracked = collections[index] else { continue }
+            if let entry = try fold.fold(tracked, to: time) {
+                let stored = StoredCollection(entry: entry, since: time, until: time)
+                collections[index] = TrackedCollection(info: tracked.info, stored)
+                folded.append(tracked.info.namespace)
+            } else if cappedScans[tracked.info.namespace, default: 0] < Self.cappedScansMax {
+                cappedScans[tracked.info.namespace, default: 0] += 1
+                collections[index] = nil
+                wanted.append((tracked.info, .capped))
+            } else {
+                collections[index]?.isTouched = false
+                inexact.insert(tracked.info.namespace)
+            }
         }
         return wanted.isEmpty
     }
-}
-
-/// What a snapshot or a scan holds of a collection.
-struct StoredCollection {
-    let entry: CatalogueEntry
-    /// Changes after this time are not in it.
-    let since: Timestamp
-    /// Changes up to this time may be in it.
-    let until: Timestamp
 }

@@ -36,16 +36,47 @@ final class OplogWindow {
     ///
     /// - Throws: `.oplogGap` when the server's oplog does not continue what is stored.
     func collect(after since: Timestamp, through end: Timestamp, into collector: inout ChangeCollector) throws {
+        heads = [:]
+        let latest = collector.latest
+        try forEachEntry(after: since, through: end, headsUpTo: latest) { entry in
+            guard entry.timestamp > since else {
+                if OplogWindow.isPart(entry) { self.heads[entry.timestamp] = [UInt8](entry.bytes) }
+                return
+            }
+            try self.pass(entry, &collector)
+        }
+        heads = [:]
+    }
+
+    /// Calls `body` with every entry after `since` up to `end`, once and in order, however segments overlap; of a
+    /// segment that holds entries up to `latest`, or needs earlier ones, with those before `since` too.
+    func forEachEntry(
+        after since: Timestamp, through end: Timestamp, headsUpTo latest: Timestamp? = nil,
+        _ body: (borrowing OplogEntry) throws -> Void
+    ) throws {
         // What is on its way into a segment can be read once it is one.
         if since < recorder.reached.timestamp { try finish() }
-        heads = [:]
+        var last = since
+        func pass(_ bytes: RawSpan) throws {
+            let entry = try OplogEntry(bytes)
+            guard entry.timestamp <= end, entry.timestamp <= since || entry.timestamp > last else { return }
+            last = max(last, entry.timestamp)
+            try body(entry)
+        }
         for segment in stored + committed where segment.to.timestamp > since {
             guard segment.from.timestamp < end else { break }
-            try collect(segment, after: since, through: end, into: &collector)
+            let source = SegmentReader(repository: repository, chunks: chunks, segment: segment)
+            if let latest, segment.from.timestamp <= latest || !segment.prelude.isEmpty {
+                try source.forEachEntry(prelude: { try pass($0) }, entry: { bytes, _ in try pass(bytes) })
+            } else {
+                try source.forEachEntry(after: since) { bytes, _ in try pass(bytes) }
+            }
         }
         try readServer(through: end) { batch in
             var entries = try DocumentBatch.Array(batch)
-            while let bytes = try entries.next() { try self.pass(bytes, since, end, &collector) }
+            while let bytes = try entries.next() {
+                if try RecordedEntry(bytes).time.timestamp > since { try pass(bytes) }
+            }
         }
     }
 
@@ -76,35 +107,27 @@ final class OplogWindow {
         }
     }
 
-    private func collect(
-        _ segment: Segment, after since: Timestamp, through end: Timestamp, into collector: inout ChangeCollector
-    ) throws {
-        let source = SegmentReader(repository: repository, chunks: chunks, segment: segment)
-        guard segment.from.timestamp <= collector.latest || !segment.prelude.isEmpty else {
-            return try source.forEachEntry(after: since) { bytes, _ in try pass(bytes, since, end, &collector) }
-        }
-        try source.forEachEntry(
-            prelude: { bytes in try pass(bytes, since, end, &collector) },
-            entry: { bytes, _ in try pass(bytes, since, end, &collector) })
+    /// Whether an entry may be part of a transaction of several.
+    private static func isPart(_ entry: borrowing OplogEntry) -> Bool {
+        entry.kind == .command && !entry.isAppliedSeparately
     }
 
-    private func pass(
-        _ bytes: RawSpan, _ since: Timestamp, _ end: Timestamp, _ collector: inout ChangeCollector
-    ) throws {
-        let entry = try OplogEntry(bytes)
-        guard entry.timestamp <= end else { return }
-        let isPart = entry.kind == .command && !entry.isAppliedSeparately
-        if isPart, entry.timestamp <= collector.latest { heads[entry.timestamp] = [UInt8](bytes) }
-        guard entry.timestamp > since else { return }
-        if isPart, let previous = entry.previous, previous.timestamp <= collector.latest {
-            try takeHeads(previous, of: entry.timestamp, &collector)
+    private func pass(_ entry: borrowing OplogEntry, _ collector: inout ChangeCollector) throws {
+        if OplogWindow.isPart(entry), let previous = entry.previous, previous.timestamp <= collector.latest {
+            // What was prepared counts from its commit timestamp on, which may lie before the entry that says so.
+            let object = try DocumentView(entry.object)
+            let commit = try object.first(named: "commitTimestamp")?.timestamp
+            try takeHeads(previous, at: commit ?? entry.timestamp, &collector)
+        }
+        if OplogWindow.isPart(entry), entry.timestamp <= collector.latest {
+            heads[entry.timestamp] = [UInt8](entry.bytes)
         }
         try collector.take(entry, at: entry.timestamp)
     }
 
     /// Takes what a transaction wrote up to `last`, oldest first.
     private func takeHeads(
-        _ last: OpTime, of time: Timestamp, _ collector: inout ChangeCollector
+        _ last: OpTime, at time: Timestamp, _ collector: inout ChangeCollector
     ) throws {
         var places: [OpTime] = []
         var next: OpTime? = last

@@ -21,19 +21,52 @@ struct TrackedCollection {
     var changed = 0
     /// Of a capped collection, whose documents are not read by `_id`: whether operations on it were seen.
     var isTouched = false
+    /// It is capped and was read while it was written to: what happened between `since` and `until` may be in it.
+    var isFuzzy = false
     /// Some operation falls between `since` and `until`: whether the scan saw it is not known, so what the runs add
     /// to the number of documents has to be counted.
     var needsCount = false
 
-    init(info: CollectionInfo, stored: CatalogueEntry, since: Timestamp, until: Timestamp) {
+    init(info: CollectionInfo, _ collection: StoredCollection) {
         self.info = info
-        self.stored = stored
-        self.since = since
-        self.until = until
+        stored = collection.entry
+        since = collection.since
+        until = collection.until
+        isFuzzy = collection.isFuzzy
+        isTouched = collection.isFuzzy
     }
 
     /// The collection's key in oplog entries.
     var key: UUIDKey? { info.uuid.flatMap { UUIDKey($0.rawSpan) } }
+
+    /// Counts the live documents by reading all that is stored, and sets right what the last run says it adds.
+    ///
+    /// A scan of several times may or may not have seen an operation between them, so what the operations say of a
+    /// document's existence does not tell what the run changes. Reading the stored documents costs what the scan's
+    /// writing did, without the server; it is done only when such an operation was met.
+    mutating func count(_ context: BackupContext) throws {
+        needsCount = false
+        guard let last = runs.indices.last else { return }
+        try context.writer.flush()
+        let current = entry
+        let reader = ChunkReader(repository: context.repository, chunks: context.chunks)
+        let buffer = Buffer(capacity: 0)
+        var live = 0
+        for partition in LayerTable.partitions(for: current.runs) {
+            let table = try LayerTable(current.runs, reader: reader, partition: partition)
+            var cursor = LayeredCursor(layers: current, reader: reader)
+            while let (leaf, layer) = try cursor.next() {
+                try context.cancellation.check()
+                buffer.removeAll()
+                try reader.read(leaf.chunk, type: .documents, into: buffer)
+                var documents = DocumentBatch.Chunk(buffer.bytes)
+                while let document = try documents.next() {
+                    if table.isLive(try DocumentIdentity.idBytes(of: document), layer: layer) { live += 1 }
+                }
+            }
+        }
+        runs[last].delta += live - current.liveDocuments
+    }
 
     /// Whether its documents are read back by `_id`. A capped collection's order is part of it, and before MongoDB 8.0
     /// it cannot be read at a past time.

@@ -129,9 +129,9 @@ struct TargetComparison {
         }
         let sums = Mutex(Array(repeating: DocumentDigest.Sum(), count: concerned.count))
         let crew = RangeCrew<DigestTask, DigestedRange>(
-            deployment: target, time: nil, progress: progress, cancellation: cancellation)
+            deployment: target, clock: ReadClock(fixed: nil), progress: progress, cancellation: cancellation)
         let shared = SharedSums(sums: sums)
-        try crew.read(tasks, readers: readers, range: \.range) { _, _ in
+        try crew.read(tasks, readers: readers, range: \.range) { _, _, _ in
             DigestedRange(digest: digest)
         } end: { task, consumer in
             shared.sums.withLock { $0[task.subject].add(consumer.sum) }

@@ -19,17 +19,19 @@ protocol RangeConsumer: SendableMetatype {
 /// A range whose connection could not be resumed is started again with a fresh consumer, a few times.
 final class RangeCrew<Task: Sendable, Consumer: RangeConsumer>: Sendable {
     private let deployment: MongoDeployment
-    private let time: Timestamp?
+    private let clock: ReadClock
     private let progress: JobProgress
     private let cancellation: Cancellation
     private let state = Mutex(CrewState())
 
     /// How often a range is started from nothing.
-    private static var startsMax: Int { 3 }
+    private static var startsMax: Int { 4 }
 
-    init(deployment: MongoDeployment, time: Timestamp?, progress: JobProgress, cancellation: Cancellation) {
+    /// - Parameter clock: gives each range its time. With one that moves, a range that cannot be read any more at its
+    ///   time costs that range: it is read from its start at a newer one.
+    init(deployment: MongoDeployment, clock: ReadClock, progress: JobProgress, cancellation: Cancellation) {
         self.deployment = deployment
-        self.time = time
+        self.clock = clock
         self.progress = progress
         self.cancellation = cancellation
     }
@@ -38,18 +40,20 @@ final class RangeCrew<Task: Sendable, Consumer: RangeConsumer>: Sendable {
     ///
     /// - Parameters:
     ///   - range: the range of a task.
-    ///   - begin: makes a consumer, on the reader's thread.
+    ///   - relocate: the range at a time when the document at its start is gone.
+    ///   - begin: makes a consumer for reading at a time, on the reader's thread.
     ///   - end: takes a complete consumer. The consumer of the range before is handed over after the next
     ///     range was read, so that a reader does not wait for the stages behind it while the server could be reading.
     /// - Throws: the first error of any reader; all have stopped then.
     func read(
         _ tasks: [Task], readers: Int, range: @escaping @Sendable (Task) -> ScanRange,
-        begin: @escaping @Sendable (Task, MongoClient) throws -> Consumer,
+        relocate: @escaping @Sendable (Task, Timestamp?, MongoClient) throws -> ScanRange? = { _, _, _ in nil },
+        begin: @escaping @Sendable (Task, Timestamp?, MongoClient) throws -> Consumer,
         end: @escaping @Sendable (Task, Consumer) throws -> Void
     ) throws {
         let threads = (0..<max(1, min(readers, tasks.count))).map { number in
             OwnedThread(name: "cairn-scan-\(number)") {
-                do { try self.run(tasks, range, begin, end) } catch { self.state.withLock { $0.fail(error) } }
+                do { try self.run(tasks, range, relocate, begin, end) } catch { self.state.withLock { $0.fail(error) } }
             }
         }
         for thread in threads { thread.join() }
@@ -57,8 +61,9 @@ final class RangeCrew<Task: Sendable, Consumer: RangeConsumer>: Sendable {
     }
 
     private func run(
-        _ tasks: [Task], _ range: (Task) -> ScanRange, _ begin: (Task, MongoClient) throws -> Consumer,
-        _ end: (Task, Consumer) throws -> Void
+        _ tasks: [Task], _ range: (Task) -> ScanRange,
+        _ relocate: (Task, Timestamp?, MongoClient) throws -> ScanRange?,
+        _ begin: (Task, Timestamp?, MongoClient) throws -> Consumer, _ end: (Task, Consumer) throws -> Void
     ) throws {
         let client = try deployment.checkOut()
         let scanner = RangeScanner(client: client)
@@ -67,31 +72,48 @@ final class RangeCrew<Task: Sendable, Consumer: RangeConsumer>: Sendable {
             try cancellation.check()
             let task = tasks[index]
             progress.enter(collection: range(task).namespace.description)
-            let consumer = try readWhole(range(task), scanner) { try begin(task, client) }
+            let consumer = try readWhole(range(task), client, scanner) {
+                try relocate(task, $0, client)
+            } begin: {
+                try begin(task, $0, client)
+            }
             if let previous { try end(previous.task, previous.consumer) }
             previous = (task, consumer)
         }
         if let previous, state.withLock({ $0.failure == nil }) { try end(previous.task, previous.consumer) }
     }
 
-    private func readWhole(_ range: ScanRange, _ scanner: RangeScanner, _ begin: () throws -> Consumer) throws
-        -> Consumer
-    {
-        var starts = 1
+    private func readWhole(
+        _ planned: ScanRange, _ client: MongoClient, _ scanner: RangeScanner,
+        relocate: (Timestamp?) throws -> ScanRange?, begin: (Timestamp?) throws -> Consumer
+    ) throws -> Consumer {
+        var range = planned
+        var time = try clock.time(client)
+        var starts = 0
         while true {
-            var consumer = try begin()
+            starts += 1
+            var consumer = try begin(time)
             do {
-                try read(range, scanner, into: &consumer)
+                try read(range, at: time, scanner, into: &consumer)
                 try consumer.finish()
                 return consumer
-            } catch let error as CairnError where error.code == .cursorLost && starts < Self.startsMax {
-                starts += 1
+            } catch let error as CairnError where starts < Self.startsMax {
+                switch error.code {
+                case .cursorLost: break
+                case .snapshotTooOld where clock.moves: time = try clock.time(behind: time, client)
+                case .notFound where clock.moves:
+                    guard let moved = try relocate(time) else { throw error }
+                    range = moved
+                default: throw error
+                }
                 progress.add(documents: -consumer.taken.documents, bytesIn: -consumer.taken.bytes)
             }
         }
     }
 
-    private func read(_ range: ScanRange, _ scanner: RangeScanner, into consumer: inout Consumer) throws {
+    private func read(
+        _ range: ScanRange, at time: Timestamp?, _ scanner: RangeScanner, into consumer: inout Consumer
+    ) throws {
         try scanner.scan(range, at: time) { batch in
             try cancellation.check()
             if let failure = state.withLock({ $0.failure }) { throw failure }
