@@ -1,3 +1,4 @@
+internal import Archive
 internal import Bytes
 
 /// Takes a snapshot the way that fits: by what changed since the last one where that is possible, else in full.
@@ -14,6 +15,9 @@ public struct Backup: Sendable {
         case full
         /// An incremental; a full one only where there is no other way, which the report then explains.
         case incremental
+        /// An incremental, folded into a snapshot that needs no runs: what a full one would hold, without its cost to
+        /// the server.
+        case synthetic
     }
 
     /// What was asked for.
@@ -40,14 +44,36 @@ public struct Backup: Sendable {
     ///
     /// - Throws: as `FullBackup.run`.
     public func run() throws -> BackupReport {
-        guard kind != .full else { return try full([]) }
+        switch kind {
+        case .full: return try full([])
+        case .automatic, .incremental: return try incremental()
+        case .synthetic: return try synthetic()
+        }
+    }
+
+    /// The incremental stays beside what is made of it, until it is forgotten.
+    private func synthetic() throws -> BackupReport {
+        let taken = try incremental()
+        guard taken.kind != Snapshot.Kind.full.rawValue else { return taken }
+        var compaction = Compact.Options(repository: options.repository, moment: .snapshot(taken.id.hex))
+        compaction.tags = options.tags
+        compaction.level = options.level
+        compaction.workers = options.workers
+        let job = Compact(options: compaction, progress: progress, cancellation: cancellation)
+        guard var report = try job.runIfNeeded() else { return taken }
+        report.warnings = taken.warnings + report.warnings
+        report.needsPerson = report.needsPerson || taken.needsPerson
+        return report
+    }
+
+    private func incremental() throws -> BackupReport {
         do {
             return try IncrementalBackup(
                 options: options, progress: progress, cancellation: cancellation, tuning: tuning
             ).run()
         } catch let cause as NoParent {
             // The first backup of all is a full one; nobody needs to be told.
-            guard kind == .incremental || cause.needsPerson else { return try full([]) }
+            guard kind != .automatic || cause.needsPerson else { return try full([]) }
             return try full([note("\(cause.text), so a full backup was taken", needsPerson: cause.needsPerson)])
         } catch let error as CairnError where error.code == .oplogGap {
             return try full([note("the oplog has a gap, so a full backup was taken: \(error)", needsPerson: true)])

@@ -25,9 +25,8 @@ struct Cairn: ParsableCommand {
         version: VersionText.full,
         subcommands: [
             InitCommand.self, BackupCommand.self, FollowCommand.self, RestoreCommand.self, SnapshotsCommand.self,
-            ShowCommand.self,
-            CatCommand.self,
-            DiffCommand.self, TimelineCommand.self, StatsCommand.self, CheckCommand.self, KeyCommand.self,
+            TimelineCommand.self, ShowCommand.self, CatCommand.self, DiffCommand.self, CompactCommand.self,
+            StatsCommand.self, CheckCommand.self, KeyCommand.self,
             UnlockCommand.self, AuditCommand.self, CompletionsCommand.self,
         ])
 

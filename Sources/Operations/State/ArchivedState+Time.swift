@@ -48,7 +48,7 @@ extension ArchivedState {
                 number: number, entry: collections[index], fold: tables[index],
                 isFolded: isDeferred || tables[index] != nil)
         }
-        self.init(reader: reader, time: route.time, collections: sorted, deferred: deferred)
+        self.init(reader: reader, time: route.time, collections: sorted, replay: replay, deferred: deferred)
     }
 }
 

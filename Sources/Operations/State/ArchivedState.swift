@@ -16,6 +16,8 @@ struct ArchivedState: Sendable {
     let reader: SnapshotReader
     /// What the oplog did that does not fit memory at once.
     private let deferred: DeferredFold?
+    /// What led here from the snapshot; nil for the snapshot itself.
+    private let replay: OplogReplay?
 
     /// The state that a snapshot keeps.
     init(_ reader: SnapshotReader) throws {
@@ -23,23 +25,38 @@ struct ArchivedState: Sendable {
         try reader.forEachEntry {
             collections.append(ArchivedCollection(number: collections.count, entry: $0, fold: nil))
         }
-        self.init(reader: reader, time: reader.snapshot.at, collections: collections, deferred: nil)
+        self.init(reader: reader, time: reader.snapshot.at, collections: collections, replay: nil, deferred: nil)
     }
 
-    init(reader: SnapshotReader, time: Timestamp, collections: [ArchivedCollection], deferred: DeferredFold?) {
+    init(
+        reader: SnapshotReader, time: Timestamp, collections: [ArchivedCollection], replay: OplogReplay? = nil,
+        deferred: DeferredFold?
+    ) {
         snapshot = reader.snapshot
         self.reader = reader
         self.time = time
         self.collections = collections
+        self.replay = replay
         self.deferred = deferred
     }
+
+    /// The last operation in it that the snapshot does not have; nil when there is none.
+    func lastOperation() throws -> OpTime? { try replay?.lastOperation() }
 
     /// Calls `body` with the collections, by number, as often as it takes: each document comes once, in one of the
     /// calls. Where all that the oplog did fits memory, that is one call with all collections; otherwise further calls
     /// have the collections that it did much to, each time with what it did to a part of the documents.
     func forEachWave(_ body: ([ArchivedCollection?]) throws -> Void) throws {
         for collection in collections { collection.fold?.forgetSeen() }
-        try body(collections.map { deferred?.concerns($0) == true ? nil : $0 })
+        try body(whole)
+        try forEachPart(body)
+    }
+
+    /// The collections whose documents are in memory's reach all at once, by number.
+    var whole: [ArchivedCollection?] { collections.map { deferred?.concerns($0) == true ? nil : $0 } }
+
+    /// Calls `body` with the other collections, by number, once for each part of their documents.
+    func forEachPart(_ body: ([ArchivedCollection?]) throws -> Void) throws {
         try deferred?.forEachWave(collections, body)
     }
 

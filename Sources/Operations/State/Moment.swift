@@ -17,7 +17,9 @@ extension Repository {
     /// - Parameter chunks: where the chunks are (`loadIndex`).
     /// - Throws: `.usage` for a time that cannot be restored, naming the nearest that can; otherwise as
     ///   `selectSnapshot`; `.corrupt` for a damaged segment or catalogue.
-    func state(at moment: Moment, chunks: ChunkIndex) throws -> ArchivedState {
+    func state(
+        at moment: Moment, chunks: ChunkIndex, foldBudget: Int = ArchivedState.foldBudget
+    ) throws -> ArchivedState {
         switch moment {
         case .snapshot(let text):
             let snapshot = try selectSnapshot(text)
@@ -25,7 +27,7 @@ extension Repository {
         case .time(let selection, let set):
             let timeline = try timeline(of: set)
             let route = try timeline.route(to: selection, now: Int(now() / 1_000))
-            return try ArchivedState(route, repository: self, chunks: chunks)
+            return try ArchivedState(route, repository: self, chunks: chunks, budget: foldBudget)
         }
     }
 }

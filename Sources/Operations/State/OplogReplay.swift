@@ -45,6 +45,23 @@ struct OplogReplay: Sendable {
         return fits ? fold : nil
     }
 
+    /// The last kept entry behind the snapshot and not behind the time; nil when there is none.
+    func lastOperation() throws -> OpTime? {
+        for segment in route.segments.reversed() {
+            for chunk in segment.chunks.reversed() where chunk.first <= route.time && chunk.last > route.base.at {
+                var last: OpTime?
+                let reader = SegmentReader(repository: repository, chunks: chunks, segment: segment)
+                let before = Timestamp(rawValue: chunk.first.rawValue - 1)
+                try reader.forEachEntry(after: before) { entry, time in
+                    guard time <= route.time, time > route.base.at else { return }
+                    last = try OplogEntry(entry).opTime
+                }
+                if let last { return last }
+            }
+        }
+        return nil
+    }
+
     /// Damage in the oplog costs times, not documents: a person wants to know which.
     private func explain(_ error: CairnError, _ segment: Segment) -> CairnError {
         guard error.code == .corrupt || error.code == .unsupportedFormat else { return error }

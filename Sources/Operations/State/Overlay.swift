@@ -27,7 +27,8 @@ final class Overlay: Sendable {
         var live = 0..<0
         while let document = try documents.next() {
             let next = offset + document.byteCount
-            let outcome = try outcome(of: document, layer, scratch)
+            let outcome = try outcome(
+                of: document, DocumentIdentity.idBytes(of: document), layer: layer, scratch)
             if case .untouched = outcome {
                 live = live.isEmpty ? offset..<next : live.lowerBound..<next
             } else {
@@ -40,10 +41,21 @@ final class Overlay: Sendable {
         if !live.isEmpty { try body(chunk.extracting(live)) }
     }
 
-    private func outcome(of document: RawSpan, _ layer: Int, _ scratch: FoldScratch) throws -> FoldTable.Outcome {
-        let identity = try DocumentIdentity.idBytes(of: document)
-        if let layers, !layers.isLive(identity, layer: layer) { return .foreign }
+    /// What became of one document of `layer`: foreign when a later run replaced or removed it, or another pass has it.
+    func outcome(
+        of document: RawSpan, _ identity: RawSpan, layer: Int, _ scratch: FoldScratch
+    ) throws -> FoldTable.Outcome {
+        isLive(identity, layer: layer) ? try outcome(ofLive: document, identity, scratch) : .foreign
+    }
+
+    /// What the oplog made of a document that no later run replaced or removed.
+    func outcome(
+        ofLive document: RawSpan, _ identity: RawSpan, _ scratch: FoldScratch
+    ) throws -> FoldTable.Outcome {
         guard let fold else { return .untouched }
         return try fold.apply(document, identity: identity, into: scratch)
     }
+
+    /// Whether no later run replaced or removed a document of `layer`, and this pass has it.
+    func isLive(_ identity: RawSpan, layer: Int) -> Bool { layers?.isLive(identity, layer: layer) ?? true }
 }

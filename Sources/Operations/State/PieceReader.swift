@@ -23,6 +23,9 @@ struct PieceReader {
         try chunks.read(leaf.chunk, type: .documents, into: buffer)
     }
 
+    /// Calls `body` with the chunk that was fetched, as it is stored.
+    func withChunk<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result { try body(buffer.bytes) }
+
     /// Calls `body` with the live documents of the chunk that was fetched, in order, in spans of one or more whole
     /// documents that are borrowed for the call.
     func forEachSpan(layer: Int, through overlay: Overlay?, _ body: (RawSpan) throws -> Void) throws {

@@ -51,7 +51,10 @@ struct FullBackupCommand: Verb {
 
     var settings: [Setting: SettingValue] { backup.settings }
 
-    func run(_ session: Session) throws -> ExitStatus { try backup.run(.full, session) }
+    @Flag(help: "Take an incremental and fold it: the snapshot of a full backup, at a small part of its cost.")
+    var synthetic = false
+
+    func run(_ session: Session) throws -> ExitStatus { try backup.run(synthetic ? .synthetic : .full, session) }
 }
 
 /// `cairn backup incremental`.
