@@ -254,4 +254,26 @@ struct CatalogueStateTests {
             ["drop": "s"],
         ])
     }
+
+    /// A collection that `$out` was filling when the snapshot was taken: what it got before is nowhere.
+    @Test func aCollectionThatWasBeingMadeNeedsAnEarlierSnapshot() throws {
+        let follower = try Follower()
+        try follower.run([["insert": "a", "documents": [["_id": 1], ["_id": 2]]]])
+        try follower.live.run(["aggregate": "a", "pipeline": [["$out": "b"]], "cursor": [:]])
+        let entries = try follower.live.entries()
+        var assembler = TransactionAssembler()
+        let error = #expect(throws: CairnError.self) {
+            for entry in entries.dropFirst() {
+                try assembler.take(entry.rawSpan) {
+                    if $0.kind == .command {
+                        try follower.state.apply($0)
+                    } else {
+                        #expect(try follower.state.collection(of: $0) == nil)
+                    }
+                }
+            }
+        }
+        #expect(error?.code == .incomplete)
+        #expect(error?.object == "\(follower.live.database).b")
+    }
 }

@@ -80,4 +80,28 @@ import Testing
         for id in 0..<20_000 { #expect(try apply(table, ["_id": .int64(Int64(id))], scratch) == .removed) }
         try table.checkAllSeen()
     }
+
+    @Test func whatIsWrittenAgainAndAgainTakesTheMemoryOfOne() throws {
+        let builder = FoldTableBuilder(namespace: "d.c")
+        let bytes: BSONValue = .binary(subtype: 0, [UInt8](repeating: 1, count: 100_000))
+        for round in 0..<20 {
+            for id in 0..<5 {
+                try add(builder, "u", BSONValue(id), ["_id": BSONValue(id), "round": BSONValue(round), "bytes": bytes])
+                try add(builder, "u", BSONValue(id), ["$v": 2, "diff": ["i": ["last": BSONValue(round)]]])
+            }
+        }
+        try add(builder, "d", 4)
+        let table = builder.freeze()
+        #expect(table.byteCount < 10_000_000, "a hundred documents of 100 kB were written")
+        let scratch = FoldScratch()
+        for id in 0..<4 {
+            #expect(try apply(table, ["_id": BSONValue(id)], scratch) == .replaced)
+            let document = try BSONDocument(copying: scratch.document.bytes)
+            #expect(document["round"] == 19)
+            #expect(document["last"] == 19)
+            #expect(document["bytes"] == bytes)
+        }
+        #expect(try apply(table, ["_id": 4], scratch) == .removed)
+        try table.checkAllSeen()
+    }
 }

@@ -106,7 +106,7 @@ extension CatalogueState {
             throw CairnError(
                 .incomplete,
                 "the collection that is renamed to this at \(command.time) was being made when the snapshot was taken, "
-                    + "which does not hold its documents: start from a later snapshot",
+                    + "which does not hold its documents: start from an earlier snapshot",
                 object: "\(to.database).\(to.name)")
         }
         return CatalogueChange(dropped: try makeWay(command, to))

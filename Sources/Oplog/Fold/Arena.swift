@@ -7,6 +7,8 @@ struct Arena: Sendable {
     private var slabs: [Buffer] = []
     /// Memory that the slabs take.
     private(set) var byteCount = 0
+    /// Bytes that were asked for.
+    private(set) var filledByteCount = 0
 
     /// Slabs double up to this size: a small table stays small.
     private static let slabMax = 4 << 20
@@ -14,6 +16,7 @@ struct Arena: Sendable {
 
     /// Makes room for `count` bytes in one slab and returns the reference to what is appended next.
     mutating func reserve(_ count: Int) -> UInt64 {
+        filledByteCount += count
         if slabs.isEmpty || slabs[slabs.count - 1].capacity - slabs[slabs.count - 1].count < count {
             let next = min(Arena.slabMax, max(Arena.slabMin, (slabs.last?.capacity ?? 0) * 2))
             let slab = Buffer(capacity: max(next, count))

@@ -11,7 +11,7 @@ struct FoldRecord: Sendable {
     static let lives: UInt8 = 4
 
     /// The identity: 4 bytes of length, then the bytes.
-    let identity: UInt64
+    var identity: UInt64
     /// The newest node of the chain; 0 for none.
     var chain: UInt64 = 0
     /// The time of the newest operation.
@@ -51,6 +51,8 @@ struct FoldNode: ~Escapable {
 /// The records of one collection with the bytes that they refer to.
 struct FoldRecords: Sendable {
     private(set) var arena = Arena()
+    /// Bytes of nodes in the arena that belong to no chain any more.
+    private var deadByteCount = 0
     private(set) var table = IdentityTable()
     var records: [FoldRecord] = []
     /// Record numbers in the order of inserts; a record counts where its `order` says so.
@@ -85,14 +87,55 @@ struct FoldRecords: Sendable {
         return records.count - 1
     }
 
-    /// Adds a node to a record's chain.
+    /// Adds a node to a record's chain; a whole document makes a chain of its own.
     mutating func push(_ bytes: RawSpan, isWhole: Bool, time: Timestamp, onto record: Int) {
+        if isWhole { dropChain(of: record) }
         let reference = arena.reserve(FoldNode.headerByteCount + bytes.byteCount)
-        arena.tail.append(littleEndian: isWhole ? 0 : records[record].chain)
+        arena.tail.append(littleEndian: records[record].chain)
         arena.tail.append(littleEndian: time.rawValue)
         arena.tail.append(littleEndian: UInt32(bytes.byteCount) << 1 | (isWhole ? 1 : 0))
         arena.tail.append(bytes)
         records[record].chain = reference
+    }
+
+    /// Forgets what was done to a record's document.
+    mutating func dropChain(of record: Int) {
+        var reference = records[record].chain
+        guard reference != 0 else { return }
+        while reference != 0 {
+            let (slab, offset) = arena.locate(reference)
+            let node = FoldNode(slab.bytes, at: offset)
+            deadByteCount += FoldNode.headerByteCount + node.bytes.byteCount
+            reference = node.previous
+        }
+        records[record].chain = 0
+        if deadByteCount > max(1 << 20, arena.filledByteCount / 2) { compact() }
+    }
+
+    /// Moves what counts into a new arena: documents that are written again and again take the memory of one.
+    private mutating func compact() {
+        let old = arena
+        arena = Arena()
+        deadByteCount = 0
+        var chain: [UInt64] = []
+        for number in records.indices {
+            let (slab, offset) = old.locate(records[number].identity)
+            let count = 4 + Int(slab.bytes.integer(at: offset, as: UInt32.self))
+            records[number].identity = arena.reserve(count)
+            arena.tail.append(slab.bytes.extracting(offset..<(offset + count)))
+            var reference = records[number].chain
+            while reference != 0 {
+                chain.append(reference)
+                let (slab, offset) = old.locate(reference)
+                reference = FoldNode(slab.bytes, at: offset).previous
+            }
+            records[number].chain = 0
+            while let reference = chain.popLast() {
+                let (slab, offset) = old.locate(reference)
+                let node = FoldNode(slab.bytes, at: offset)
+                push(node.bytes, isWhole: node.isWhole, time: node.time, onto: number)
+            }
+        }
     }
 
     /// The identity of a record, for messages.

@@ -74,7 +74,7 @@ public final class FoldTableBuilder {
         guard hash.isOwn(value), let record = try living(identity, value, time, "a delete") else { return }
         let isNew = contents.records[record].flags & FoldRecord.expectsBase == 0
         contents.records[record].flags = isNew ? 0 : FoldRecord.expectsBase | FoldRecord.lostBase
-        contents.records[record].chain = 0
+        contents.dropChain(of: record)
         contents.records[record].time = time.rawValue
     }
 
