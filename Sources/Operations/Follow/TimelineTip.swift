@@ -7,9 +7,11 @@ internal import Mongo
 enum TimelineTip {
     /// The end of the newest segment of the set, else the time of its newest snapshot.
     ///
+    /// A damaged segment counts as not there: `check` reports it, and what it held is read again if it still can.
+    ///
     /// - Throws: `.usage` when the repository has nothing of the set; what the server throws.
     static func find(of set: String, in repository: Repository, _ reader: OplogReader) throws -> OpTime {
-        let segments = try repository.segments().filter { $0.set == set }
+        let segments = try repository.segments(damaged: { _, _ in }).filter { $0.set == set }
         if let newest = segments.map(\.to).max(by: { $0.timestamp < $1.timestamp }) { return newest }
         let snapshots = try repository.snapshots(damaged: { _, _ in }).filter { $0.source.set == set && $0.exact }
         guard let snapshot = snapshots.max(by: { $0.at < $1.at }) else {

@@ -31,7 +31,7 @@ struct ReplayGroup {
             guard pending[place].identity == operation.identity, !target.isOrdered else { return false }
             pending[place].steps.append(operation)
         } else {
-            guard !target.isCollated || pending.isEmpty else { return false }
+            guard target.isOrdered || !target.isSerial(operation) || pending.isEmpty else { return false }
             places[operation.hash] = pending.count
             pending.append(Pending(identity: operation.identity, steps: [operation]))
         }

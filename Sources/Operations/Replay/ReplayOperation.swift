@@ -10,8 +10,15 @@ struct ReplayTarget: Sendable {
     let namespace: Namespace
     /// The order of its documents is data (capped): one thread, one document after the other.
     let isOrdered: Bool
-    /// It has a collation, by which different `_id`s may be one: one thread.
+    /// It has a collation, by which different texts may be one `_id`: one thread, one after the other.
     let isCollated: Bool
+
+    /// Whether the order of operations on different `_id`s counts for this one.
+    func isSerial(_ operation: ReplayOperation) -> Bool {
+        if isOrdered { return true }
+        guard isCollated, let type = operation.identity.first.flatMap(BSONType.init) else { return false }
+        return type == .string || type == .symbol || type == .document || type == .array
+    }
 
     init(_ info: CollectionInfo) {
         namespace = info.dataNamespace

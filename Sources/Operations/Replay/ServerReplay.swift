@@ -83,8 +83,7 @@ struct ServerReplay {
         let copy = try ReplayOperation(operation, target: target)
         if copy.kind == .insert { deltas[target] += 1 }
         if copy.kind == .delete { deltas[target] -= 1 }
-        let collection = collections[target]
-        let key = collection.isOrdered || collection.isCollated ? target : copy.hash &+ target
+        let key = collections[target].isSerial(copy) ? target : copy.hash &+ target
         let worker = Int(UInt(bitPattern: key) % UInt(batches.count))
         batches[worker].append(copy)
         batchSizes[worker] += copy.byteCount
