@@ -29,6 +29,8 @@ public final class Lease: Sendable {
     public let id: RandomID
     /// What it allows.
     public let kind: LeaseRecord.Kind
+    /// Of a follower: the replica set.
+    public let scope: String?
     private let repository: Repository
     private let note: String
     private let created: Int64
@@ -39,21 +41,23 @@ public final class Lease: Sendable {
     /// Acquires a lease. It is renewed in the background until `release`, which must be called.
     ///
     /// - Parameters:
+    ///   - scope: of a follower, and only of one: the name of the replica set.
     ///   - note: what people are told who are kept waiting; no secret.
     ///   - duration: milliseconds until it expires unless renewed, at most 24 hours.
     ///   - renewing: false leaves renewing to the caller.
     /// - Throws: `.held` naming the lease that is in the way, its note and its end.
     public static func acquire(
-        _ kind: LeaseRecord.Kind, in repository: Repository, note: String, duration: Int64 = standardDuration,
-        renewing: Bool = true
+        _ kind: LeaseRecord.Kind, scope: String? = nil, in repository: Repository, note: String,
+        duration: Int64 = standardDuration, renewing: Bool = true
     ) throws -> Lease {
+        precondition((scope != nil) == (kind == .follower), "a follower has a scope, others have none")
         precondition(duration > 0 && duration <= FormatLimits.leaseDurationMax)
         // Who waits for the other in a loop would, by its own short-lived leases, keep the other from starting.
-        try requireNoConflict(kind, except: nil, repository)
-        let lease = Lease(kind, repository, note: note, created: repository.now(), duration: duration)
+        try requireNoConflict(kind, scope, except: nil, repository)
+        let lease = Lease(kind, scope, repository, note: note, created: repository.now(), duration: duration)
         try lease.put(renewed: lease.created, mode: .ifAbsent)
         do {
-            try requireNoConflict(kind, except: lease.id, repository)
+            try requireNoConflict(kind, scope, except: lease.id, repository)
         } catch {
             try? repository.store.delete(Names.object(.lease, lease.id))
             throw error
@@ -63,10 +67,12 @@ public final class Lease: Sendable {
     }
 
     private init(
-        _ kind: LeaseRecord.Kind, _ repository: Repository, note: String, created: Int64, duration: Int64
+        _ kind: LeaseRecord.Kind, _ scope: String?, _ repository: Repository, note: String, created: Int64,
+        duration: Int64
     ) {
         id = repository.newID()
         self.kind = kind
+        self.scope = scope
         self.repository = repository
         self.note = note
         self.created = created
@@ -75,17 +81,18 @@ public final class Lease: Sendable {
     }
 
     private static func requireNoConflict(
-        _ kind: LeaseRecord.Kind, except own: RandomID?, _ repository: Repository
+        _ kind: LeaseRecord.Kind, _ scope: String?, except own: RandomID?, _ repository: Repository
     ) throws {
         let now = repository.now()
         for other in try repository.leases() where other.id != own {
-            if let conflict = other.conflict(with: kind, at: now) { throw conflict }
+            if let conflict = other.conflict(with: kind, scope: scope, at: now) { throw conflict }
         }
     }
 
     private func put(renewed: Int64, mode: PutMode) throws {
         let record = LeaseRecord(
-            id: id, kind: kind, created: created, renewed: renewed, expires: renewed + duration, note: note)
+            id: id, kind: kind, scope: scope, created: created, renewed: renewed, expires: renewed + duration,
+            note: note)
         try repository.writeSealed(record.encode(), kind: .lease, id: id, mode: mode)
     }
 
@@ -94,9 +101,15 @@ public final class Lease: Sendable {
     /// - Throws: `.held` when the lease is lost already: it is not taken back, for others may have acted on its end.
     public func renew() throws {
         try requireHeld()
+        let end = state.withLock { $0.expires }
         let now = repository.now()
         try put(renewed: now, mode: .replace)
-        state.withLock { $0.expires = now + duration }
+        // A put that took until the old end was seen too late: others may have acted on that end already.
+        guard repository.now() < end else {
+            try? repository.store.delete(Names.object(.lease, id))
+            throw lose("its renewal took until after its end: this machine slept, or the store did not answer")
+        }
+        state.withLock { $0.expires = max($0.expires, now + duration) }
     }
 
     /// Throws `.held` unless the lease is still there and has not expired by this machine's clock.
@@ -120,6 +133,23 @@ public final class Lease: Sendable {
             if state.loss == nil { state.loss = error }
             return state.loss ?? error
         }
+    }
+
+    /// Commits under the lease: it is held right before `body` and still after it, or else `undo` is called, and what
+    /// was committed does not count. Between a look at a lease and a put, time passes, in which a machine may sleep
+    /// past the lease's end, and prune may remove what the commit rests on. format-spec.md §11 [W-9].
+    ///
+    /// - Throws: `.held` when the lease is lost; what `body` throws.
+    public func committing<Result>(_ body: () throws -> Result, undo: (Result) throws -> Void) throws -> Result {
+        try requireHeld()
+        let result = try body()
+        do {
+            try requireHeld()
+        } catch {
+            try undo(result)
+            throw error
+        }
+        return result
     }
 
     private func startRenewing() {

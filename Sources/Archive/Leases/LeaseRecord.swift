@@ -5,7 +5,8 @@ public import Bytes
 ///
 /// ```
 /// version  int32    1
-/// kind     string   "writer" (shared) or "maintenance" (exclusive)
+/// kind     string   "writer", "follower", "pruner" or "maintenance"
+/// scope    string   of a follower: the replica set that it follows; absent in the others
 /// created  date
 /// renewed  date     when this version of the object was written
 /// expires  date     at most 24 hours after `renewed`
@@ -18,7 +19,13 @@ public struct LeaseRecord: Hashable, Sendable {
         /// Adds objects. Several at once; none while there is maintenance. Held from before the index is read until
         /// the commit. format-spec.md §11 [W-6].
         case writer
-        /// Removes or rewrites objects, in the order of format-spec.md §11 [W-5]. Alone.
+        /// Saves the oplog of one replica set, its scope, as it is written: one follower a set. What it adds, it adds
+        /// under a writer's lease besides.
+        case follower
+        /// Forgets snapshots, or removes what nothing needs, beside writers and followers. One at a time.
+        /// format-spec.md §11.1 [D-1].
+        case pruner
+        /// Rewrites objects that others may be using. Alone.
         case maintenance
     }
 
@@ -29,6 +36,8 @@ public struct LeaseRecord: Hashable, Sendable {
     public var id: RandomID
     /// What the holder does.
     public var kind: Kind
+    /// What of the repository's data it is about: of a follower the name of the replica set; nil for other kinds.
+    public var scope: String?
     /// When it was acquired, in milliseconds since 1970-01-01 UTC by the holder's clock.
     public var created: Int64
     /// When it was last renewed, likewise.
@@ -38,10 +47,14 @@ public struct LeaseRecord: Hashable, Sendable {
     /// For people.
     public var note: String
 
-    init(id: RandomID, kind: Kind, created: Int64, renewed: Int64, expires: Int64, note: String) {
+    init(
+        id: RandomID, kind: Kind, scope: String? = nil, created: Int64, renewed: Int64, expires: Int64, note: String
+    ) {
         precondition(expires - renewed <= FormatLimits.leaseDurationMax)
+        precondition((scope != nil) == (kind == .follower))
         self.id = id
         self.kind = kind
+        self.scope = scope
         self.created = created
         self.renewed = renewed
         self.expires = expires
@@ -52,14 +65,27 @@ public struct LeaseRecord: Hashable, Sendable {
     /// format-spec.md §9.5 [G-3].
     public func isExpired(at now: Int64) -> Bool { now > expires + Lease.clockSkewMargin }
 
-    /// Whether a holder of this lease and one of `other` exclude each other.
-    func excludes(_ other: Kind) -> Bool { kind == .maintenance || other == .maintenance }
+    /// Whether a holder of this lease and one of `other` exclude each other. format-spec.md §9.5 [G-2].
+    func excludes(_ other: Kind, scope otherScope: String?) -> Bool {
+        if kind == .maintenance || other == .maintenance { return true }
+        guard kind == other else { return false }
+        switch kind {
+        case .writer: return false
+        case .follower: return scope == otherScope
+        case .pruner, .maintenance: return true
+        }
+    }
 
     func encode() -> BSONDocument {
-        [
-            "version": .int32(Int32(LeaseRecord.version)), "kind": .string(kind.rawValue), "created": .date(created),
-            "renewed": .date(renewed), "expires": .date(expires), "note": .string(note),
-        ]
+        BSONDocument { builder in
+            builder.append("version", .int32(Int32(LeaseRecord.version)))
+            builder.append("kind", .string(kind.rawValue))
+            builder.append("scope", ifPresent: scope.map { .string($0) })
+            builder.append("created", .date(created))
+            builder.append("renewed", .date(renewed))
+            builder.append("expires", .date(expires))
+            builder.append("note", .string(note))
+        }
     }
 
     init(id: RandomID, _ document: BSONDocument) throws {
@@ -71,6 +97,7 @@ public struct LeaseRecord: Hashable, Sendable {
         }
         self.id = id
         self.kind = kind
+        scope = kind == .follower ? try document.require("scope", in: object) : nil
         created = try document.requireDate("created", in: object)
         renewed = try document.requireDate("renewed", in: object)
         expires = try document.requireDate("expires", in: object)

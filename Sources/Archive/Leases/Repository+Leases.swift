@@ -20,12 +20,12 @@ public struct FoundLease: Sendable {
     }
 
     /// The error for whoever wants a lease of `kind` and is kept from it by this one; nil when it is not.
-    func conflict(with kind: LeaseRecord.Kind, at now: Int64) -> CairnError? {
+    func conflict(with kind: LeaseRecord.Kind, scope: String?, at now: Int64) -> CairnError? {
         if isExpired(at: now) { return nil }
         let name = Names.text(.lease, id)
         switch content {
         case .success(let record):
-            guard record.excludes(kind) else { return nil }
+            guard record.excludes(kind, scope: scope) else { return nil }
             let seconds = (record.expires + Lease.clockSkewMargin - now) / 1000
             return CairnError(
                 .held,

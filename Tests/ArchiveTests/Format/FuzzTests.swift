@@ -215,7 +215,8 @@ import Testing
         try fuzzDocument("lease", lease.encode()) { document in
             let record = try LeaseRecord(id: id, document)
             _ = record.isExpired(at: 0)
-            _ = FoundLease(id: id, modified: 0, content: .success(record)).conflict(with: .maintenance, at: 0)
+            let found = FoundLease(id: id, modified: 0, content: .success(record))
+            _ = found.conflict(with: .maintenance, scope: nil, at: 0)
         }
         let audit = AuditRecord(
             id: id, at: 1, operation: "backup", program: "test", details: ["a": 1],
