@@ -52,10 +52,11 @@ public struct Compact: Sendable {
     }
 
     /// `run`, or nothing for a snapshot without runs.
-    func runIfNeeded() throws -> BackupReport? {
+    func runIfNeeded() throws -> BackupReport? { try run(in: try options.repository.open()) }
+
+    func run(in repository: Repository) throws -> BackupReport? {
         let started = ContinuousClock.now
         progress.begin(phase: "plan")
-        let repository = try options.repository.open()
         let lease = try Lease.acquire(.writer, in: repository, note: "compaction")
         defer { lease.release() }
         let begun = repository.now()
