@@ -76,7 +76,7 @@ extension OplogEntry {
     /// Calls `body` with every insert, update and delete in the entry, whatever becomes of the transaction it may be
     /// part of: for the set of documents that may have changed.
     ///
-    /// A replacement that changes the number type of an `_id`, from 1 to 1.0, is two changes, one of each identity.
+    /// An update that changes the number type of an `_id`, from 1 to 1.0, is two changes, one of each identity.
     ///
     /// - Throws: `.unsupportedFormat` for what is not known, `.corrupt` for what is malformed; what `body` throws.
     public func forEachChange(_ body: (borrowing Change) throws -> Void) throws {
@@ -84,9 +84,9 @@ extension OplogEntry {
             guard operation.kind != .command else { return }
             let identity = try operation.identity
             try body(Change(operation, identity))
-            guard operation.kind == .update, try operation.isReplacement else { return }
-            let own = try DocumentIdentity.idBytes(of: operation.object)
-            if !spansEqual(own, identity) { try body(Change(operation, own)) }
+            guard operation.kind == .update else { return }
+            let own = try UpdateApplier.writtenIdentity(operation.object)
+            if own.byteCount > 0, !spansEqual(own, identity) { try body(Change(operation, own)) }
         }
     }
 }

@@ -157,7 +157,22 @@ import Testing
     @Test func replacementsAreTakenAsTheyAre() throws {
         #expect(try Self.apply(["_id": 1, "$a": 2], ["_id": 1, "b": 1]) == ["_id": 1, "$a": 2])
         let awkward: BSONDocument = ["$v": 2, "diff": ["u": ["b": 2]], "_id": 1]
-        #expect(try Self.apply(awkward, ["_id": 1, "b": 1]) == awkward)
+        #expect(try Self.apply(awkward, ["_id": 1, "b": 1]) == ["_id": 1, "$v": 2, "diff": ["u": ["b": 2]]])
+        let moved: BSONValue = ["i": ["a": 2, "_id": 1, "b": 3]]
+        #expect(try Self.diff(moved, ["_id": 1, "a": 1]) == ["_id": 1, "a": 2, "b": 3])
+    }
+
+    @Test func anIdentityThatAnUpdateWritesIsFound() throws {
+        let cases: [BSONDocument] = [
+            ["a": 1, "_id": 2.0], ["$v": 2, "diff": ["d": ["x": false], "u": ["a": 1, "_id": 2.0]]],
+            ["$v": 2, "diff": ["u": ["a": 1], "i": ["_id": 2.0]]], ["$v": 1, "$set": ["_id": 2.0]],
+        ]
+        for update in cases {
+            let identity = try UpdateApplier.writtenIdentity(update.bytes.rawSpan)
+            #expect(try DocumentIdentity.document(of: identity) == ["_id": 2.0])
+        }
+        let without: BSONDocument = ["$v": 2, "diff": ["u": ["a": 1], "s_id": ["u": ["_id": 1]]]]
+        #expect(try UpdateApplier.writtenIdentity(without.bytes.rawSpan).byteCount == 0)
     }
 
     @Test func dottedPathsArePaths() throws {

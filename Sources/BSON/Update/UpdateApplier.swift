@@ -26,6 +26,7 @@ public enum UpdateApplier {
         let start = result.count
         do throws(CairnError) {
             try dispatch(update, document, result)
+            try moveIDToFront(of: result, from: start)
         } catch {
             result.truncate(to: start)
             throw error
@@ -40,6 +41,31 @@ public enum UpdateApplier {
     /// - Throws: `.corrupt` for malformed bytes before the `_id`.
     public static func isReplacement(_ update: RawSpan) throws(CairnError) -> Bool {
         try DocumentIdentity.idBytes(of: update).byteCount > 0
+    }
+
+    /// The identity bytes (`DocumentIdentity`) that `update` writes: of a replacement its own, of a diff the `_id` that
+    /// it sets; empty when it sets none.
+    ///
+    /// An update may change the number type of an `_id`, from 1 to 1.0, which the server holds for equal.
+    ///
+    /// - Throws: `.corrupt` for malformed bytes on the way.
+    @_lifetime(copy update)
+    public static func writtenIdentity(_ update: RawSpan) throws(CairnError) -> RawSpan {
+        let own = try DocumentIdentity.idBytes(of: update)
+        guard own.byteCount == 0 else { return own }
+        var elements = try DocumentView(update).makeElements()
+        while let element = try elements.next() {
+            guard element.type == .document else { continue }
+            if element.isNamed("$set") { return try DocumentIdentity.idBytes(of: element.value) }
+            guard element.isNamed("diff") else { continue }
+            var sections = try DocumentView(element.value).makeElements()
+            while let section = try sections.next() {
+                guard section.isNamed("u") || section.isNamed("i"), section.type == .document else { continue }
+                let identity = try DocumentIdentity.idBytes(of: section.value)
+                if identity.byteCount > 0 { return identity }
+            }
+        }
+        return own
     }
 
     private static func dispatch(_ update: RawSpan, _ document: RawSpan, _ result: Buffer) throws(CairnError) {
@@ -59,6 +85,33 @@ public enum UpdateApplier {
         default:
             throw UpdateFault.unknownVersion(first)
         }
+    }
+
+    /// Servers store an updated document with its `_id` in front, wherever the update left it (ensureIdFieldIsFirst in
+    /// src/mongo/db/exec/update_stage.cpp); the oplog has it as the update left it.
+    private static func moveIDToFront(of result: Buffer, from start: Int) throws(CairnError) {
+        let first = start + 4
+        let count = result.count - start
+        if count >= 10, result.bytes.integer(at: first + 1, as: UInt32.self) == DocumentIdentity.nameWord { return }
+        let rest: [UInt8]
+        let id: [UInt8]
+        do {
+            let document = result.bytes.extracting(start..<result.count)
+            let found = try DocumentIdentity.idBytes(of: document)
+            guard let range = document.byteOffsets(of: found), range.lowerBound > 4 else { return }
+            id = [UInt8](found)
+            rest = [UInt8](document.extracting(4..<range.lowerBound))
+        }
+        result.overwrite(at: first, with: id.rawSpan)
+        result.overwrite(at: first + id.count, with: rest.rawSpan)
+    }
+
+    /// Whether `update`, the field `o` of an update entry, is a new document just as a server stores it.
+    ///
+    /// - Throws: `.corrupt` for malformed bytes before the `_id`.
+    public static func isStoredForm(_ update: RawSpan) throws(CairnError) -> Bool {
+        guard update.byteCount >= 10, try isReplacement(update) else { return false }
+        return update.integer(at: 5, as: UInt32.self) == DocumentIdentity.nameWord
     }
 
     private static func replace(with replacement: RawSpan, _ result: Buffer) throws(CairnError) {

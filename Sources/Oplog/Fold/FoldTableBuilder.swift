@@ -79,18 +79,23 @@ public final class FoldTableBuilder {
     }
 
     private func update(_ entry: OplogEntry, _ identity: RawSpan, _ time: Timestamp) throws {
-        let isWhole = try entry.isReplacement
-        if isWhole {
-            // The server lets a replacement change the number type of an `_id`: 1 becomes 1.0. To all that follows it
-            // is another document, perhaps of another partition.
-            let own = try DocumentIdentity.idBytes(of: entry.object)
-            if !spansEqual(own, identity) {
-                try delete(identity, time)
-                return try insert(own, entry.object, time)
+        // The server lets an update change the number type of an `_id`: 1 becomes 1.0. To all that follows it is
+        // another document, perhaps of another partition.
+        let own = try UpdateApplier.writtenIdentity(entry.object)
+        if own.byteCount > 0, !spansEqual(own, identity) {
+            guard try entry.isReplacement else {
+                // The whole document would be needed here, to go on with under its new identity.
+                throw OplogFault.unknown("an update whose diff changes the type of the \"_id\"", time, namespace)
             }
+            try delete(identity, time)
+            let stored = Buffer(capacity: entry.object.byteCount)
+            try UpdateApplier.apply(update: entry.object, to: entry.object, into: stored)
+            return try insert(own, stored.bytes, time)
         }
         let value = hash.of(identity)
         guard hash.isOwn(value), let record = try living(identity, value, time, "an update") else { return }
+        // A replacement that has its `_id` elsewhere is stored otherwise than written: applying it sees to that.
+        let isWhole = try UpdateApplier.isStoredForm(entry.object)
         contents.push(entry.object, isWhole: isWhole, time: time, onto: record)
         contents.records[record].time = time.rawValue
     }
