@@ -72,7 +72,7 @@ public struct CheckReplay: Sendable {
                     phase: "replay", totalDocuments: 2 * to.totals.documents, totalBytes: 2 * to.totals.rawBytes)
                 let route = Timeline.Route(
                     base: from, segments: timeline.segmentsLeading(from: from.at, to: to.at), time: to.at)
-                let replayed = try ArchivedState(route, repository: repository, chunks: chunks)
+                let replayed = try repository.state(route, of: timeline, chunks: chunks)
                 let stored = try ArchivedState(
                     SnapshotReader(repository: repository, chunks: chunks, snapshot: to))
                 report.pairs.append(try compare(replayed, stored))

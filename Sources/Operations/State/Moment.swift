@@ -27,7 +27,25 @@ extension Repository {
         case .time(let selection, let set):
             let timeline = try timeline(of: set)
             let route = try timeline.route(to: selection, now: Int(now() / 1_000))
-            return try ArchivedState(route, repository: self, chunks: chunks, budget: foldBudget)
+            return try state(route, of: timeline, chunks: chunks, foldBudget: foldBudget)
+        }
+    }
+
+    /// The state that a route leads to. A collection that was being filled when the route's snapshot was taken, by
+    /// `$out` for instance, is in no catalogue; the snapshot before it knows how it came to be.
+    ///
+    /// - Throws: as `ArchivedState`; `.incomplete` naming that collection when there is no earlier snapshot.
+    func state(
+        _ route: Timeline.Route, of timeline: Timeline, chunks: ChunkIndex, foldBudget: Int = ArchivedState.foldBudget
+    ) throws -> ArchivedState {
+        var route = route
+        while true {
+            do {
+                return try ArchivedState(route, repository: self, chunks: chunks, budget: foldBudget)
+            } catch let error as CairnError where error.code == .incomplete {
+                guard let earlier = timeline.earlier(route) else { throw error }
+                route = earlier
+            }
         }
     }
 }

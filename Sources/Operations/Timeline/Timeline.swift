@@ -78,6 +78,14 @@ public struct Timeline: Sendable {
         return Route(base: base, segments: segmentsLeading(from: base.at, to: time), time: time)
     }
 
+    /// How to restore the same time from the snapshot before the route's; nil when no segments lead on from that one.
+    func earlier(_ route: Route) -> Route? {
+        guard let range = ranges.first(where: { $0.from <= route.base.at && route.base.at <= $0.to }),
+            let base = snapshots.last(where: { range.from <= $0.at && $0.at < route.base.at })
+        else { return nil }
+        return Route(base: base, segments: segmentsLeading(from: base.at, to: route.time), time: route.time)
+    }
+
     /// The segments that lead from one time to a later one, in order; the caller knows that they are there. Of those
     /// that overlap, those that lead furthest.
     func segmentsLeading(from start: Timestamp, to end: Timestamp) -> [Segment] {
