@@ -59,13 +59,15 @@ final class Rig: Sendable {
     }
 
     /// Backs the databases up that `include` names, by a kind.
+    @discardableResult
     func backup(
         _ kind: Backup.Kind, _ include: [String], _ tuning: BackupTuning = BackupTuning(),
-        cancellation: Cancellation = Cancellation()
+        order: FullBackup.ScanOrder = .natural, cancellation: Cancellation = Cancellation()
     ) throws -> BackupReport {
         var options = FullBackup.Options(
             repository: access, source: DeploymentAccess(uri: source, serverSelectionTimeoutSeconds: 20))
         options.include = include
+        options.scanOrder = order
         options.level = 1
         var job = Backup(kind, options: options, progress: JobProgress(), cancellation: cancellation)
         job.tuning = tuning

@@ -73,9 +73,10 @@ struct ClosingRun {
         do {
             try join.finish(through: last)
         } catch let error as CairnError where error.code == .oplogGap {
-            try LostStretch.record(context, set: set, from: join.tip, to: end, reason: error.message)
+            guard let tip = join.tip else { throw error }
+            try LostStretch.record(context, set: set, from: tip, to: end, reason: error.message)
             draft.warn(
-                "no time between \(join.tip.timestamp) and \(end.timestamp) can be restored, for the oplog does not "
+                "no time between \(tip.timestamp) and \(end.timestamp) can be restored, for the oplog does not "
                     + "continue what is stored: \(error.message)", needsPerson: true)
         }
     }

@@ -66,7 +66,7 @@ public struct FullBackup: Sendable {
                 draft.warn("the snapshot \(id.hex) cannot be read: run `cairn check`", needsPerson: true)
             }
             let plans = try parent.map { try ParentPlans($0, repository, index.chunks) } ?? .none
-            let scan = try scanUntilExact(context, plans, &draft)
+            let scan = try scanUntilExact(context, plans, join, &draft)
             let entries = try ClosingRun(context, plans).close(scan, join, &draft)
             progress.begin(phase: "commit")
             let snapshot = try draft.finish(entries, writer)
@@ -98,12 +98,13 @@ public struct FullBackup: Sendable {
 
     /// Scans at one time; when some range cannot be read at it any more, says so and scans again at a newer one.
     private func scanUntilExact(
-        _ context: BackupContext, _ plans: ParentPlans, _ draft: inout SnapshotDraft
+        _ context: BackupContext, _ plans: ParentPlans, _ join: TimelineJoin?, _ draft: inout SnapshotDraft
     ) throws -> CatalogueScan {
         var scans: [RescanCause: Int] = [:]
         while true {
             let began = ContinuousClock.now
             let catalogue = try context.takeCatalogue()
+            if let start = catalogue.optime { join?.scanBegins(at: start) }
             do {
                 let scan = try context.makeScan(at: catalogue.time).scan(
                     catalogue.collections, order: context.order, plans, readers: context.readers)

@@ -8,31 +8,35 @@ internal import Synchronization
 /// times before the backup stay restorable up to it. A thread and a client of its own.
 ///
 /// It reads from the start of the backup on and not at its end: a scan may take longer than the oplog reaches back.
+/// Where there is nothing to join, or the oplog does not reach back to it, it begins with the scan's own start as soon
+/// as the scan takes so long that its closing run will need the oplog.
 final class TimelineJoin: Sendable {
-    /// What the repository has reaches up to here.
-    let tip: OpTime
+    /// What the repository has reaches up to here; nil when it has nothing of the set.
+    let tip: OpTime?
     private let context: BackupContext
     private let set: String
     private let stop = StopSignal()
     private let state = Mutex(State())
 
     private struct State {
+        var scanStart: OpTime?
         var end: Timestamp?
+        /// Why what the repository has cannot be joined.
+        var gap: CairnError?
         var failure: (any Error)?
         var thread: OwnedThread?
     }
 
-    /// Starts to read; nil when the repository has nothing of the set yet.
+    /// Starts to read; nil for a standalone server, which has no oplog.
     static func begin(_ context: BackupContext, _ snapshots: [Snapshot]) throws -> TimelineJoin? {
         guard let set = context.deployment.server.setName else { return nil }
         let reader = OplogReader(client: try context.deployment.checkOut())
-        guard let tip = try tip(of: set, context.repository, snapshots, reader) else { return nil }
-        let join = TimelineJoin(context, set, tip)
+        let join = TimelineJoin(context, set, try tip(of: set, context.repository, snapshots, reader))
         join.start()
         return join
     }
 
-    private init(_ context: BackupContext, _ set: String, _ tip: OpTime) {
+    private init(_ context: BackupContext, _ set: String, _ tip: OpTime?) {
         self.context = context
         self.set = set
         self.tip = tip
@@ -58,11 +62,28 @@ final class TimelineJoin: Sendable {
         state.withLock { $0.thread = thread }
     }
 
+    /// Notes where the scan starts; the first time counts.
+    func scanBegins(at start: OpTime) { state.withLock { $0.scanStart = $0.scanStart ?? start } }
+
     private func run() throws {
+        if let tip {
+            do {
+                return try tail(from: tip)
+            } catch let error as CairnError where error.code == .oplogGap {
+                state.withLock { $0.gap = error }
+            }
+        }
+        // Half of the server's history window: beyond that, ranges go on at newer times.
+        _ = stop.wait(milliseconds: Int64(context.windowSeconds) * 500)
+        guard let start = state.withLock({ $0.end == nil ? $0.scanStart : nil }) else { return }
+        try tail(from: start)
+    }
+
+    private func tail(from start: OpTime) throws {
         let client = try context.deployment.checkOut()
         let reader = OplogReader(client: client)
         let recorder = SegmentRecorder(
-            repository: context.repository, writer: context.writer, lease: context.lease, set: set, from: tip,
+            repository: context.repository, writer: context.writer, lease: context.lease, set: set, from: start,
             bytesMax: context.tuning.segmentBytes)
         while true {
             let end = state.withLock { $0.end }
@@ -93,7 +114,7 @@ final class TimelineJoin: Sendable {
 
     /// Ends the thread, whatever it was doing.
     func abandon() {
-        state.withLock { $0.end = $0.end ?? tip.timestamp }
+        state.withLock { $0.end = $0.end ?? Timestamp(rawValue: 0) }
         try? join()
     }
 
@@ -103,7 +124,7 @@ final class TimelineJoin: Sendable {
             defer { state.thread = nil }
             return state.thread
         }?.join()
-        if let failure = state.withLock({ $0.failure }) { throw failure }
+        if let failure = state.withLock({ $0.gap ?? $0.failure }) { throw failure }
     }
 }
 
