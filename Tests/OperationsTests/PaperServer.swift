@@ -34,12 +34,12 @@ final class PaperServer {
     private var collectionCount: UInt8 = 0
 
     /// Small chunks, so that little data makes many of them.
-    init(_ store: any ObjectStore = MemoryStore()) throws {
+    init(_ store: any ObjectStore = MemoryStore(), key: KeySource = .keyFile(SecretBytes.random(32))) throws {
         let parameters = RepositoryParameters(
             documentChunks: ChunkSizes(minimum: 1 << 10, target: 4 << 10, maximum: 16 << 10),
             metadataChunks: ChunkSizes(minimum: 256, target: 1 << 10, maximum: 4 << 10))
         repository = try Repository.create(
-            store: store, parameters: parameters, key: .keyFile(SecretBytes.random(32)))
+            store: store, parameters: parameters, key: key)
         past[now] = contents
     }
 
@@ -95,6 +95,12 @@ final class PaperServer {
         log("d", uuid(of: name), name, ["_id": .int32(Int32(id))])
         guard let place = place(of: id, in: name) else { throw CairnError(.notFound, "document \(id)") }
         contents[Self.namespace(name)]?.documents.remove(at: place)
+        tick()
+    }
+
+    /// Changes documents without a word in the oplog.
+    func forge(_ name: String, _ body: (inout [BSONDocument]) -> Void) {
+        body(&contents[Self.namespace(name)]!.documents)
         tick()
     }
 

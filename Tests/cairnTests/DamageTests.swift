@@ -116,5 +116,13 @@ import Testing
             text.contains("- shop.orders { \"$numberInt\" : \"3\" }\n") && text.hasSuffix("1 namespaces are equal\n"))
         #expect(try sample.cairn("diff", "latest", "latest").text == "2 namespaces are equal\n")
         #expect(try sample.cairn("diff", "latest", "ffff").exitCode == 1)
+        // Times in place of ids; the two snapshots are not joined, so no time between them can be had.
+        for arguments in [["@1700000000:3", "@latest"], ["--at", "1700000000:3", "--at", "latest"]] {
+            #expect(try sample.cairn(["diff", "--ids"] + arguments).text == text)
+        }
+        #expect(try sample.cairn("diff", "@1700000050", "latest").exitCode == 2)
+        #expect(try sample.cairn("diff", "latest").exitCode == 2)
+        let check = try sample.cairn("check", "--replay")
+        #expect(check.exitCode == 0 && check.text.hasSuffix("are joined by segments\n"))
     }
 }

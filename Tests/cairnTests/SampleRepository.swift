@@ -29,7 +29,9 @@ final class SampleRepository {
     var environment: [String: String] { ["CAIRN_REPOSITORY": path, "CAIRN_KEY_FILE": keyFile] }
 
     /// Runs the binary on it.
-    func cairn(_ arguments: String...) throws -> ChildProcess.Outcome {
+    func cairn(_ arguments: String...) throws -> ChildProcess.Outcome { try cairn(arguments) }
+
+    func cairn(_ arguments: [String]) throws -> ChildProcess.Outcome {
         try Command.run(arguments, environment: environment)
     }
 

@@ -50,7 +50,8 @@ struct StateDiff {
         }
     }
 
-    private func compare(
+    /// Compares one collection of the states, as each shows it.
+    func compare(
         _ namespace: String, _ old: ArchivedCollection?, _ new: ArchivedCollection?
     ) throws -> Diff.Collection {
         var result = Diff.Collection(namespace: namespace)

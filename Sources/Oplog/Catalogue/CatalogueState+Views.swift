@@ -14,6 +14,8 @@ extension CatalogueState {
         guard case .string(let id)? = identity["_id"], let (database, name) = Namespaces.split(id) else {
             throw OplogFault.misfit("a view whose _id is no namespace,", operation.time, entry.namespaceText)
         }
+        // The snapshot does not hold the others, so their changes find nothing.
+        guard isAdmitted(database, name) else { return }
         let key = Namespaces.key(database, name)
         switch entry.kind {
         case .delete: views[key] = nil

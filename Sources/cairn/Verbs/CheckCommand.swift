@@ -18,8 +18,12 @@ struct CheckCommand: Verb {
             are made anew from the packs, and what is whole in damaged packs is moved to new ones. The next backup \
             stores what is missing again, and earlier snapshots become whole with it.
 
+            --replay proves snapshots by the oplog: each is compared with the one before it and all operations since, \
+            document for document. No server is needed; both snapshots are read whole.
+
             Example:
               cairn check --read-data-subset 5%
+              cairn check --replay
             """)
 
     @OptionGroup var global: GlobalOptions
@@ -33,6 +37,12 @@ struct CheckCommand: Verb {
     @Flag(help: "Repair what was found; nobody else may work on the repository.")
     var repair = false
 
+    @Flag(help: "Compare each snapshot with what the one before it and the oplog lead to.")
+    var replay = false
+
+    @Option(help: "With --replay: only this replica set.")
+    var set: String?
+
     @Option(help: "Threads that read packs, 1 to 256.")
     var workers: Int?
 
@@ -40,6 +50,7 @@ struct CheckCommand: Verb {
         if readData && readDataSubset != nil {
             throw ValidationError("--read-data and --read-data-subset exclude each other")
         }
+        if set != nil && !replay { throw ValidationError("--set needs --replay") }
         if let workers, !(1...256).contains(workers) { throw ValidationError("--workers takes a number from 1 to 256") }
         _ = try subset()
     }
@@ -52,11 +63,17 @@ struct CheckCommand: Verb {
         if let percent = try subset() {
             options.data = .subset(percent: percent, seed: UInt64.random(in: .min ... .max))
         }
-        let report = try session.runJob { progress, cancellation in
-            try CheckRepository(options: options, progress: progress, cancellation: cancellation).run()
+        let access = options.repository
+        let (report, proof) = try session.runJob { progress, cancellation in
+            let report = try CheckRepository(options: options, progress: progress, cancellation: cancellation).run()
+            guard replay else { return (report, CheckReplay.Report?.none) }
+            let check = CheckReplay(access: access, set: set, progress: progress, cancellation: cancellation)
+            return (report, try check.run())
         }
-        try session.emit(try CheckText.text(report), json: try CheckText.json(report))
-        return report.check.isSound ? .done : .damaged
+        try session.emit(
+            try CheckText.text(report) + (proof.map(ReplayText.text) ?? ""),
+            json: try CheckText.json(report, proof))
+        return report.check.isSound && proof?.isSound ?? true ? .done : .damaged
     }
 
     private func subset() throws -> Double? {
@@ -133,7 +150,7 @@ enum CheckText {
     }
 
     /// Everything that the report holds.
-    static func json(_ report: CheckRepository.Report) throws -> JSON {
+    static func json(_ report: CheckRepository.Report, _ proof: CheckReplay.Report?) throws -> JSON {
         let check = report.check
         return .object([
             ("sound", .bool(check.isSound)),
@@ -152,6 +169,7 @@ enum CheckText {
             ("documentsRead", .integer(check.documentsRead)),
             ("rawBytesRead", .integer(check.rawBytesRead)),
             ("repair", try report.repair.map(json) ?? .null),
+            ("replay", try proof.map(ReplayText.json) ?? .null),
         ])
     }
 

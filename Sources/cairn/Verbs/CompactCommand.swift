@@ -9,7 +9,7 @@ struct CompactCommand: Verb {
             The new snapshot holds what the chosen one holds, or with --to what there was at that time, and needs no \
             runs. Chunks that no change touched are shared with it.
 
-            Examples:
+            Example:
               cairn compact
               cairn compact --to 2026-01-31T23:59:59Z --tag month-end
             """)

@@ -13,7 +13,7 @@ struct DiffCommand: Verb {
             follows the difference and not the data. With --ids each document that differs has a line: + added, \
             - removed, ~ changed, with namespace and _id.
 
-            Examples:
+            Example:
               cairn diff 3f2a9c1e latest --ids
               cairn diff @2026-01-31T12:00:00Z @-2h
             """)

@@ -12,7 +12,7 @@ struct RestoreCommand: Verb {
             namespace holds documents and --drop is not given. Counts and catalogue are compared afterwards; --verify \
             compares every document as well.
 
-            Examples:
+            Example:
               cairn restore --uri mongodb://other.example.org --at 2026-01-31T12:00:00Z --verify
               cairn restore --uri mongodb://other.example.org --ns-include 'shop.*' --ns-from 'shop.*' --ns-to 'old.*'
             """)

@@ -1,0 +1,85 @@
+import Archive
+import BSON
+import Bytes
+import ObjectStore
+import TestSupport
+import Testing
+
+@testable import Operations
+
+/// Snapshots proved by the oplog, and snapshots that it disproves. No server is needed.
+@Suite struct CheckReplayTests {
+    private struct World {
+        let folder: TemporaryDirectory
+        let access: RepositoryAccess
+        let server: PaperServer
+
+        init() throws {
+            folder = try TemporaryDirectory("cairn-replay")
+            let path = folder.appending("repository")
+            access = RepositoryAccess(location: path, key: .keyFile(.random(32)))
+            server = try PaperServer(LocalStore.create(path: path), key: access.key)
+            server.create("first")
+            for id in 0..<200 { server.insert(id, into: "first") }
+            try server.snapshot(full: true)
+        }
+    }
+
+    @Test(arguments: 0..<3)
+    func whatFollowsFromTheOplogIsSound(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let world = try World()
+        for round in 0..<4 {
+            for _ in 0..<80 { try world.server.act(&random, ids: 250) }
+            try world.server.snapshot(full: round == 2)
+        }
+        try world.server.segment(from: world.server.snapshots[0].at)
+        let report = try CheckReplay(access: world.access).run()
+        #expect(report.isSound && report.pairs.count == 4)
+        #expect(report.pairs.map(\.to) == world.server.snapshots.dropFirst().map(\.id))
+        #expect(report.pairs.last?.documents == world.server.contents.values.reduce(0) { $0 + $1.documents.count })
+    }
+
+    @Test func whatDoesNotFollowIsNamed() throws {
+        let world = try World()
+        let server = world.server
+        server.create("second")
+        try server.update(5, version: 1, in: "first")
+        // The scan missed an update, saw a document that never was, and lost one.
+        server.forge("first") { documents in
+            documents[7] = PaperServer.document(7, 9)
+            documents.append(PaperServer.document(900, 0))
+            documents.remove(at: 20)
+        }
+        try server.snapshot(full: true)
+        try server.segment(from: server.snapshots[0].at)
+        let report = try CheckReplay(access: world.access).run()
+        let pair = try #require(report.pairs.first)
+        #expect(!report.isSound && report.pairs.count == 1)
+        #expect(pair.differences.map(\.namespace) == [PaperServer.namespace("first")])
+        let difference = try #require(pair.differences.first)
+        #expect(difference.what == "documents differ: 1 only in the snapshot, 1 only by replaying, 1 unlike")
+        let found = difference.documents.map { "\($0.change) \($0.identity)" }
+        let expected = try [(Diff.Change.added, 900), (.removed, 20), (.changed, 7)].map { change, id in
+            let bytes = PaperServer.document(id, 0).bytes
+            return "\(change) \([UInt8](try DocumentIdentity.idBytes(of: bytes.rawSpan)))"
+        }
+        #expect(Set(found) == Set(expected))
+    }
+
+    @Test func aHistoryThatCannotBeAppliedIsADifference() throws {
+        let world = try World()
+        let server = world.server
+        // The base does not hold what is updated.
+        server.insert(999, into: "first")
+        server.forge("first") { $0.remove(at: 30) }
+        try server.snapshot(full: true)
+        server.forge("first") { $0.insert(PaperServer.document(30, 0), at: 30) }
+        try server.update(30, version: 1, in: "first")
+        try server.snapshot(full: true)
+        try server.segment(from: server.snapshots[0].at)
+        let report = try CheckReplay(access: world.access).run()
+        #expect(report.pairs.last?.differences.count == 1)
+        #expect(report.pairs.last?.differences.first?.what.contains("_id 30") == true)
+    }
+}
