@@ -91,13 +91,17 @@ public enum Catalogue {
         return described.compactMap { $0 }
     }
 
-    /// `listIndexes` verbatim.
+    /// `listIndexes` verbatim, without indexes that are being built: those count from their commit on, and a build may
+    /// still fail. Servers list them like the others unless they are asked for the build's UUID.
     public static func indexes(of namespace: Namespace, _ client: MongoClient) throws -> [BSONDocument] {
         try MongoClient.retrying {
             var indexes: [BSONDocument] = []
-            let command: BSONDocument = ["listIndexes": .string(namespace.collection)]
+            let command: BSONDocument = [
+                "listIndexes": .string(namespace.collection), "includeBuildUUIDs": true,
+            ]
             try client.forEachDocument(of: command, db: namespace.db, namespace: namespace.description) {
-                indexes.append(try BSONDocument(copying: $0.bytes))
+                let index = try BSONDocument(copying: $0.bytes)
+                if !index.contains("buildUUID"), !index.contains("indexBuildInfo") { indexes.append(index) }
             }
             return indexes
         }

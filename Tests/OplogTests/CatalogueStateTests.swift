@@ -13,8 +13,8 @@ struct CatalogueStateTests {
         var state: CatalogueState
         private var assembler = TransactionAssembler()
 
-        init() throws {
-            live = try LiveOplog()
+        init(_ own: ThrowawayServer? = nil) throws {
+            live = try LiveOplog(own)
             state = CatalogueState([], admits: live.admits())
         }
 
@@ -148,6 +148,37 @@ struct CatalogueStateTests {
             ["createIndexes": "c", "indexes": [["key": ["a": 1], "name": "a", "unique": true]]],
             db: follower.live.database)
         try follower.check("a failed build")
+    }
+
+    /// A build is invisible until it is committed, also to a snapshot in the middle.
+    @Test func indexBuildThatTakesLong() throws {
+        var options = ThrowawayServer.Options()
+        options.arguments = ["--setParameter", "enableTestCommands=1"]
+        let server = try ThrowawayServer(options)
+        let follower = try Follower(server)
+        try follower.live.insert("c", [["_id": 1, "a": 1], ["_id": 2, "a": 1]])
+        let client = try server.connect()
+        func hang(_ mode: BSONValue) throws {
+            try client.run(["configureFailPoint": "hangAfterStartingIndexBuild", "mode": mode], db: "admin")
+        }
+        try hang("alwaysOn")
+        let database = follower.live.database
+        let build = OwnedThread(name: "build") {
+            let index: BSONValue = ["key": ["a": 1], "name": "a"]
+            _ = try? server.connect().run(["createIndexes": "c", "indexes": [index]], db: database)
+        }
+        func isStarted() throws -> Bool {
+            let command: BSONDocument = ["find": "oplog.rs", "filter": ["o.startIndexBuild": "c"]]
+            return try !client.documents(of: command, db: "local").isEmpty
+        }
+        try ThrowawayReplicaSet.wait(for: "the build to start", until: isStarted)
+        try follower.check("the start of a build")
+        let snapshot = CatalogueState(try follower.live.catalogue(), admits: follower.live.admits())
+        try hang("off")
+        build.join()
+        follower.state = snapshot
+        try follower.check("the commit of a build")
+        #expect(follower.state.definitions.first?.indexes.count == 2)
     }
 
     @Test func views() throws {
