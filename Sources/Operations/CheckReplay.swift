@@ -85,8 +85,7 @@ public struct CheckReplay: Sendable {
                 try cancellation.check()
                 progress.begin(
                     phase: "replay", totalDocuments: 2 * to.totals.documents, totalBytes: 2 * to.totals.rawBytes)
-                let route = Timeline.Route(
-                    base: from, segments: timeline.segmentsLeading(from: from.at, to: to.at), time: to.at)
+                let route = timeline.route(from: from, to: to.at)
                 report.pairs.append(try compare(route, of: timeline, to, repository, chunks))
             }
         }

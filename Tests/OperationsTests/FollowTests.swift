@@ -146,6 +146,57 @@ struct FollowTests {
         #expect(try rig.damage() == [])
     }
 
+    /// Prepared transactions count at their commit timestamp, which lies before the entry that commits them: perhaps in
+    /// an earlier segment, perhaps before a time that is restored.
+    @Test func preparedTransactionsAcrossSegments() throws {
+        let set = try ThrowawayReplicaSet(
+            arguments: ["--setParameter", "maxNumberOfTransactionOperationsInSingleOplogEntry=2"])
+        let target = try ThrowawayServer()
+        let rig = try Rig(source: set.uri, target: target.uri)
+        let client = try set.connect()
+        try insert(0..<3, client)
+        try rig.backup([])
+        let follower = FollowerRun(rig, options: { $0.bytesMax = 1 })
+        let session: BSONValue = ["id": .binary(subtype: 4, [UInt8](repeating: 9, count: 16))]
+        let identity: [(String, BSONValue)] = [
+            ("lsid", session), ("txnNumber", .int64(1)), ("autocommit", false),
+        ]
+        for id in 10...16 {
+            var command: [(String, BSONValue)] = [("insert", "c"), ("documents", [["_id": BSONValue(id)]])]
+            command += identity
+            if id == 10 { command.append(("startTransaction", true)) }
+            try client.run(BSONDocument(command), db: "followed")
+        }
+        let prepared = try client.run(
+            BSONDocument([("prepareTransaction", 1)] + identity + [("writeConcern", ["w": "majority"])]), db: "admin")
+        let commit: Timestamp = try prepared.require("prepareTimestamp", in: "reply")
+        try insert(20..<25, set.connect())
+        let between = try now(set.connect())
+        try follower.wait(until: between)
+        try client.run(
+            BSONDocument(
+                [("commitTransaction", 1), ("commitTimestamp", .timestamp(commit))] + identity
+                    + [("writeConcern", ["w": "majority"])]), db: "admin")
+        try insert(25..<30, set.connect())
+        let end = try now(set.connect())
+        try follower.wait(until: end)
+        try follower.stop()
+        #expect(try rig.damage() == [])
+        for (time, replay) in [(between, Restore.Replay.fold), (between, .server), (end, .fold), (end, .server)] {
+            try rig.restore {
+                $0.moment = .time(try! TimeSelection("\(time.t):\(time.i)"), set: nil)
+                $0.replay = replay
+                $0.drop = true
+            }
+            let expected = try set.connect().documents(
+                of: [
+                    "find": "c", "sort": ["_id": 1],
+                    "readConcern": ["level": "snapshot", "atClusterTime": .timestamp(time)],
+                ], db: "followed")
+            #expect(try rig.targetClient().contents("followed", "c") == expected, "\(time) of \(end), \(replay)")
+        }
+    }
+
     @Test func recordsAGapAndGoesOn() throws {
         var options = ThrowawayServer.Options()
         options.oplogMebibytes = 1

@@ -22,7 +22,8 @@ struct ReplayWindow {
         var reached = Timestamp(rawValue: 0)
         let after = route.base.at
         let through = route.time
-        for segment in route.segments {
+        for (number, segment) in (route.segments + route.following).enumerated() {
+            guard number < route.segments.count || assembler.hasOpenPrepared else { break }
             let reader = SegmentReader(repository: repository, chunks: chunks, segment: segment)
             try reader.forEachEntry(
                 prelude: { try assembler.takePrelude($0) },

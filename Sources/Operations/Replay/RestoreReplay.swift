@@ -15,15 +15,27 @@ extension Restore {
 }
 
 extension ReplayWindow {
-    /// The window that leads to a moment.
+    /// The window that leads to a moment, and the state that it begins with (`baseState`). Begins with an earlier
+    /// snapshot when the nearest lacks a collection that was being filled then, as `Repository.state` does.
     ///
     /// - Throws: `.usage` for a moment that is a snapshot's, or that cannot be restored.
-    init(to moment: Moment, in repository: Repository, chunks: ChunkIndex) throws {
+    static func leading(
+        to moment: Moment, in repository: Repository, chunks: ChunkIndex
+    ) throws -> (window: ReplayWindow, base: ArchivedState) {
         guard case .time(let selection, let set) = moment else {
             throw CairnError(.usage, "--replay server applies operations behind a snapshot: it needs --at")
         }
-        let route = try repository.timeline(of: set).route(to: selection, now: Int(repository.now() / 1_000))
-        self.init(route: route, repository: repository, chunks: chunks)
+        let timeline = try repository.timeline(of: set)
+        var route = try timeline.route(to: selection, now: Int(repository.now() / 1_000))
+        while true {
+            let window = ReplayWindow(route: route, repository: repository, chunks: chunks)
+            do {
+                return (window, try window.baseState())
+            } catch let error as CairnError where error.code == .incomplete {
+                guard let earlier = timeline.earlier(route) else { throw error }
+                route = earlier
+            }
+        }
     }
 
     /// The collections that there are at the end of the window, with the documents that they had at its beginning.

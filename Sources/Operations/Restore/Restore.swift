@@ -37,15 +37,15 @@ public struct Restore: Sendable {
         progress.begin(phase: "connect")
         let repository = try options.repository.open()
         let chunks = try repository.loadIndex()
-        let window =
+        let replayed =
             options.replay == .server
-            ? try ReplayWindow(to: options.moment, in: repository, chunks: chunks) : nil
-        let state = try window?.baseState() ?? repository.state(at: options.moment, chunks: chunks)
+            ? try ReplayWindow.leading(to: options.moment, in: repository, chunks: chunks) : nil
+        let state = try replayed?.base ?? repository.state(at: options.moment, chunks: chunks)
         var report = RestoreReport(snapshot: state.snapshot.id, at: state.time, dryRun: options.dryRun)
         let target = try connect()
         let plan = try RestorePlan(state, options)
         report.warnings += plan.warnings
-        let replay = try window.map { try RestoreReplay($0, plan, target, options, progress, cancellation) }
+        let replay = try replayed.map { try RestoreReplay($0.window, plan, target, options, progress, cancellation) }
         if replay?.isResumed != true { try TargetState(target, plan, options).requireNoConflict() }
         guard !options.dryRun else {
             report.namespaces = plan.items.map { $0.planned(indexes: !options.noIndexes) }

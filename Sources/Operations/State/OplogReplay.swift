@@ -26,7 +26,8 @@ struct OplogReplay: Sendable {
         var reached: Timestamp?
         var wantsMore = true
         var fits = true
-        for segment in route.segments where wantsMore && fits {
+        for (number, segment) in (route.segments + route.following).enumerated() where wantsMore && fits {
+            guard number < route.segments.count || fold.hasOpenPrepared else { break }
             let reader = SegmentReader(repository: repository, chunks: chunks, segment: segment)
             do {
                 try reader.forEachEntry { entry in

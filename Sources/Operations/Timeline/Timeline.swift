@@ -36,6 +36,9 @@ public struct Timeline: Sendable {
         public var segments: [Segment]
         /// The time.
         public var time: Timestamp
+        /// The segments that continue those. A transaction that is prepared at the time may be committed in them at a
+        /// timestamp before it: then it belongs to the state at that time.
+        public var following: [Segment] = []
     }
 
     /// The replica set.
@@ -75,7 +78,16 @@ public struct Timeline: Sendable {
         guard ranges.contains(where: { $0.from <= time && time <= $0.to }),
             let base = snapshots.last(where: { $0.at <= time })
         else { throw unreachable(time) }
-        return Route(base: base, segments: segmentsLeading(from: base.at, to: time), time: time)
+        return route(from: base, to: time)
+    }
+
+    /// The route from a snapshot to a later time; the caller knows that segments lead there.
+    func route(from base: Snapshot, to time: Timestamp) -> Route {
+        let leading = segmentsLeading(from: base.at, to: time)
+        let end = leading.last?.to.timestamp ?? time
+        return Route(
+            base: base, segments: leading, time: time,
+            following: segmentsLeading(from: end, to: Timestamp(rawValue: .max)))
     }
 
     /// How to restore the same time from the snapshot before the route's; nil when no segments lead on from that one.
@@ -83,7 +95,7 @@ public struct Timeline: Sendable {
         guard let range = ranges.first(where: { $0.from <= route.base.at && route.base.at <= $0.to }),
             let base = snapshots.last(where: { range.from <= $0.at && $0.at < route.base.at })
         else { return nil }
-        return Route(base: base, segments: segmentsLeading(from: base.at, to: route.time), time: route.time)
+        return self.route(from: base, to: route.time)
     }
 
     /// The segments that lead from one time to a later one, in order; the caller knows that they are there. Of those

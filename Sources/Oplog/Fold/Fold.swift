@@ -61,6 +61,9 @@ public final class Fold {
     /// Memory that the tables and open transactions take, in bytes. Over the budget, begin again with more partitions.
     public var byteCount: Int { tableByteCount + assembler.openByteCount }
 
+    /// Whether a prepared transaction waits for its end, which may stand behind the target and count before it.
+    public var hasOpenPrepared: Bool { assembler.hasOpenPrepared }
+
     /// Takes an entry from before a segment that transactions inside begin with.
     public func takePrelude(_ entry: RawSpan) throws { try assembler.takePrelude(entry) }
 
