@@ -1,0 +1,130 @@
+import Archive
+import BSON
+import Bytes
+import TestSupport
+import Testing
+
+@testable import Operations
+
+/// The proof (design §2): whatever several clients do, every snapshot and every time between is the server's own state.
+@Suite struct WorkloadTests {
+    private static let seed = UInt64.random(in: 0 ... .max)
+    private static let phases = 4
+    private static let steps = 60
+    private static let timesPerPhase = 4
+
+    /// A real server's states, and the archive that must have them.
+    private struct Proof {
+        let rig: Rig
+        let databases: [String]
+        var problems: [String] = []
+        var documents = 0
+        var sampled = 0
+
+        /// Compares what the archive has at `truth.time` with it.
+        mutating func compare(_ truth: ServerState, _ what: String) throws {
+            let state = try archived(at: truth.time)
+            var left = truth.collections
+            for collection in state.collections {
+                let entry = collection.entry
+                guard let own = left.removeValue(forKey: entry.namespace) else {
+                    problems.append("\(what): \(entry.namespace) is only in the archive")
+                    continue
+                }
+                let documents = try documents(of: collection, state)
+                self.documents += documents.count
+                var differences: [String] = []
+                if entry.kind.rawValue != own.kind { differences.append("kind") }
+                if entry.uuid != own.uuid { differences.append("uuid") }
+                if entry.options.asSet != own.options {
+                    differences.append("options \(entry.options.asSet), server \(own.options)")
+                }
+                if entry.indexesByName != own.indexes {
+                    differences.append("indexes \(entry.indexesByName), server \(own.indexes)")
+                }
+                differences += Proof.differences(documents, own.documents, isOrdered: own.isCapped)
+                if !differences.isEmpty { problems.append("\(what): \(entry.namespace): \(differences)") }
+            }
+            for name in left.keys.sorted() { problems.append("\(what): \(name) is only on the server") }
+        }
+
+        /// Compares the documents at a time in the midst of writes, of all collections that the server can still read.
+        mutating func sample(_ time: Timestamp, _ client: WireClient) throws {
+            let state = try archived(at: time)
+            for collection in state.collections where collection.entry.kind != .view {
+                let entry = collection.entry
+                guard let uuid = entry.uuid,
+                    let own = try ServerState.documents(client, db: entry.database, uuid: uuid, at: time)
+                else { continue }
+                sampled += 1
+                let differences = try Proof.differences(documents(of: collection, state), own, isOrdered: false)
+                if !differences.isEmpty { problems.append("at \(time): \(entry.namespace): \(differences)") }
+            }
+        }
+
+        private func archived(at time: Timestamp) throws -> ArchivedState {
+            let repository = try rig.access.open()
+            return try repository.state(
+                at: .time(.operation(time), set: nil), chunks: try repository.loadIndex())
+        }
+
+        private func documents(of collection: ArchivedCollection, _ state: ArchivedState) throws -> [[UInt8]] {
+            var found: [[UInt8]] = []
+            try PieceReader(state.reader).read(collection, of: state.reader) { span in
+                try DocumentBatch.forEachDocument(inChunk: span) { found.append([UInt8]($0)) }
+            }
+            return found
+        }
+
+        private static func differences(_ archived: [[UInt8]], _ own: [[UInt8]], isOrdered: Bool) -> [String] {
+            guard archived != own else { return [] }
+            let (left, right) = (Set(archived), Set(own))
+            if left == right, archived.count == own.count { return isOrdered ? ["order of documents"] : [] }
+            let example = left.symmetricDifference(right).first.flatMap { try? BSONDocument(validating: $0)["_id"] }
+            return [
+                "\(archived.count) documents, server \(own.count); \(left.subtracting(right).count) only in the "
+                    + "archive, \(right.subtracting(left).count) only on the server, such as _id \(example as Any)"
+            ]
+        }
+    }
+
+    @Test(.enabled(if: Rig.isAvailable, Comment(rawValue: Rig.absence)))
+    func everyTimeIsTheServersOwnState() throws {
+        print("seed of the workload: \(Self.seed)")
+        let source = try ThrowawayServer()
+        let rig = try Rig(source: source.uri)
+        let databases = [Rig.database(), Rig.database()]
+        let include = databases.map { $0 + ".*" }
+        let workload = Workload(uri: source.uri, databases: databases, seed: Self.seed)
+        let client = try source.connect()
+        _ = try workload.run(steps: Self.steps)
+        try Self.backup(rig, include)
+        var proof = Proof(rig: rig, databases: databases)
+        for phase in 1...Self.phases {
+            let times = try workload.run(steps: Self.steps)
+            let truth = try ServerState.capture(client, databases: databases)
+            try Self.backup(rig, include)
+            try proof.compare(truth, "quiet \(phase)")
+            var random = SeededGenerator(seed: Self.seed &+ UInt64(phase))
+            for _ in 0..<Self.timesPerPhase { try proof.sample(random.pick(times), client) }
+        }
+        print("\(workload.summary); \(proof.documents) documents at quiet points, \(proof.sampled) collections between")
+        #expect(proof.problems.isEmpty, "seed \(Self.seed): \(proof.problems.prefix(20).joined(separator: "\n"))")
+        let replay = try CheckReplay(access: rig.access).run()
+        #expect(replay.pairs.count == Self.phases)
+        #expect(replay.isSound, "\(replay.pairs.flatMap(\.differences))")
+        try rig.restore { $0.moment = .time(.latest, set: nil) }
+        #expect(try rig.differences(Set(databases)).isEmpty)
+    }
+
+    private static func backup(_ rig: Rig, _ include: [String]) throws {
+        var options = FullBackup.Options(
+            repository: rig.access, source: DeploymentAccess(uri: rig.source, serverSelectionTimeoutSeconds: 20))
+        options.include = include
+        options.level = 1
+        let report = try Backup(
+            .automatic, options: options, progress: JobProgress(), cancellation: Cancellation()
+        ).run()
+        print("snapshot: \(report)".prefix(400))
+    }
+}
