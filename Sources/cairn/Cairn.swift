@@ -25,7 +25,7 @@ struct Cairn: ParsableCommand {
         version: VersionText.full,
         subcommands: [
             InitCommand.self, BackupCommand.self, FollowCommand.self, RestoreCommand.self, SnapshotsCommand.self,
-            TimelineCommand.self, ShowCommand.self, CatCommand.self, DiffCommand.self, CompactCommand.self,
+            TimelineCommand.self, ShowCommand.self, CatCommand.self, DiffCommand.self, CompactCommand.self, ForgetCommand.self,
             StatsCommand.self, CheckCommand.self, KeyCommand.self,
             UnlockCommand.self, AuditCommand.self, CompletionsCommand.self,
         ])

@@ -90,7 +90,7 @@ extension TimeSelection {
             (1...12).contains(month), (1...daysIn(month, of: year)).contains(day), hour < 24, minute < 60, second < 61
         else { return nil }
         let sinceMidnight = hour * 3_600 + minute * 60 + min(second, 59)
-        let seconds = daysSince1970(year, month, day) * 86_400 + sinceMidnight - zone
+        let seconds = CivilDate(year: year, month: month, day: day).daysSince1970 * 86_400 + sinceMidnight - zone
         return UInt32(exactly: seconds) == nil ? nil : seconds
     }
 
@@ -116,15 +116,5 @@ extension TimeSelection {
     private static func daysIn(_ month: Int, of year: Int) -> Int {
         let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
         return month == 2 ? (isLeap ? 29 : 28) : [4, 6, 9, 11].contains(month) ? 30 : 31
-    }
-
-    /// Days of the proleptic Gregorian calendar, in eras of 400 years that begin on 1 March (Howard Hinnant,
-    /// "chrono-Compatible Low-Level Date Algorithms").
-    private static func daysSince1970(_ year: Int, _ month: Int, _ day: Int) -> Int {
-        let shiftedYear = month <= 2 ? year - 1 : year
-        let era = (shiftedYear >= 0 ? shiftedYear : shiftedYear - 399) / 400
-        let yearOfEra = shiftedYear - era * 400
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 }
