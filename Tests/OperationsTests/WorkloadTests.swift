@@ -1,12 +1,13 @@
 import Archive
 import BSON
 import Bytes
+import Synchronization
 import TestSupport
 import Testing
 
 @testable import Operations
 
-/// The proof (design §2): whatever several clients do, every snapshot and every time between is the server's own state.
+/// The proof (design §2): whatever clients do, every snapshot and every time between is the server's own state.
 @Suite struct WorkloadTests {
     private static let seed = UInt64.random(in: 0 ... .max)
     private static let phases = 4
@@ -22,8 +23,8 @@ import Testing
         var sampled = 0
 
         /// Compares what the archive has at `truth.time` with it.
-        mutating func compare(_ truth: ServerState, _ what: String) throws {
-            let state = try archived(at: truth.time)
+        mutating func compare(_ truth: ServerState, _ moment: Moment, _ what: String) throws {
+            let state = try archived(at: moment)
             var left = truth.collections
             for collection in state.collections {
                 let entry = collection.entry
@@ -49,8 +50,8 @@ import Testing
         }
 
         /// Compares the documents at a time in the midst of writes, of all collections that the server can still read.
-        mutating func sample(_ time: Timestamp, _ client: WireClient) throws {
-            let state = try archived(at: time)
+        mutating func sample(_ moment: Moment, at time: Timestamp, _ client: WireClient) throws {
+            let state = try archived(at: moment)
             for collection in state.collections where collection.entry.kind != .view {
                 let entry = collection.entry
                 guard let uuid = entry.uuid,
@@ -62,10 +63,9 @@ import Testing
             }
         }
 
-        private func archived(at time: Timestamp) throws -> ArchivedState {
+        private func archived(at moment: Moment) throws -> ArchivedState {
             let repository = try rig.access.open()
-            return try repository.state(
-                at: .time(.operation(time), set: nil), chunks: try repository.loadIndex())
+            return try repository.state(at: moment, chunks: try repository.loadIndex())
         }
 
         private func documents(of collection: ArchivedCollection, _ state: ArchivedState) throws -> [[UInt8]] {
@@ -104,9 +104,14 @@ import Testing
             let times = try workload.run(steps: Self.steps)
             let truth = try ServerState.capture(client, databases: databases)
             try Self.backup(rig, include)
-            try proof.compare(truth, "quiet \(phase)")
+            // The time is behind the snapshot before, and so folded; the snapshot was read from the server.
+            try proof.compare(truth, .time(.operation(truth.time), set: nil), "time of quiet \(phase)")
+            try proof.compare(truth, .snapshot("latest"), "snapshot of quiet \(phase)")
             var random = SeededGenerator(seed: Self.seed &+ UInt64(phase))
-            for _ in 0..<Self.timesPerPhase { try proof.sample(random.pick(times), client) }
+            for _ in 0..<Self.timesPerPhase {
+                let time = random.pick(times)
+                try proof.sample(.time(.operation(time), set: nil), at: time, client)
+            }
         }
         print("\(workload.summary); \(proof.documents) documents at quiet points, \(proof.sampled) collections between")
         #expect(proof.problems.isEmpty, "seed \(Self.seed): \(proof.problems.prefix(20).joined(separator: "\n"))")
@@ -117,14 +122,47 @@ import Testing
         #expect(try rig.differences(Set(databases)).isEmpty)
     }
 
+    /// Snapshots whose time lies in the midst of writes and definitions.
+    @Test(.enabled(if: Rig.isAvailable, Comment(rawValue: Rig.absence)))
+    func snapshotsBesideWritersAreExact() throws {
+        let seed = Self.seed &+ 1
+        print("seed of the workload beside backups: \(seed)")
+        let source = try ThrowawayServer()
+        let rig = try Rig(source: source.uri)
+        let databases = [Rig.database(), Rig.database()]
+        let include = databases.map { $0 + ".*" }
+        let workload = Workload(uri: source.uri, databases: databases, seed: seed)
+        let client = try source.connect()
+        let times = Mutex<[Timestamp]>(try workload.run(steps: Self.steps))
+        let writer = Background(source.uri) { _, _ in
+            let more = try workload.run(steps: Self.steps / 3)
+            times.withLock { $0 += more }
+        }
+        for _ in 0..<Self.phases { try Self.backup(rig, include) }
+        try writer.stop()
+        try Self.backup(rig, include)
+        var proof = Proof(rig: rig, databases: databases)
+        let snapshots = try rig.access.open().snapshots()
+        for snapshot in snapshots {
+            try proof.sample(.snapshot(snapshot.id.hex), at: snapshot.at, client)
+        }
+        var random = SeededGenerator(seed: seed)
+        let between = times.withLock { $0 }.filter { $0 > snapshots[0].at }
+        for _ in 0..<Self.timesPerPhase where !between.isEmpty {
+            let time = random.pick(between)
+            try proof.sample(.time(.operation(time), set: nil), at: time, client)
+        }
+        print("\(workload.summary); \(snapshots.count) snapshots, \(proof.sampled) collections compared")
+        #expect(proof.problems.isEmpty, "seed \(seed): \(proof.problems.prefix(20).joined(separator: "\n"))")
+        let replay = try CheckReplay(access: rig.access).run()
+        #expect(replay.isSound, "seed \(seed): \(replay.pairs.flatMap(\.differences))")
+    }
+
     private static func backup(_ rig: Rig, _ include: [String]) throws {
         var options = FullBackup.Options(
             repository: rig.access, source: DeploymentAccess(uri: rig.source, serverSelectionTimeoutSeconds: 20))
         options.include = include
         options.level = 1
-        let report = try Backup(
-            .automatic, options: options, progress: JobProgress(), cancellation: Cancellation()
-        ).run()
-        print("snapshot: \(report)".prefix(400))
+        _ = try Backup(.automatic, options: options, progress: JobProgress(), cancellation: Cancellation()).run()
     }
 }
