@@ -87,9 +87,14 @@ struct FoldRecords: Sendable {
         return records.count - 1
     }
 
-    /// Adds a node to a record's chain; a whole document makes a chain of its own.
+    /// Adds a node to a record's chain; a whole document makes a chain of its own, and an update takes the place of
+    /// one that it makes superfluous.
     mutating func push(_ bytes: RawSpan, isWhole: Bool, time: Timestamp, onto record: Int) {
-        if isWhole { dropChain(of: record) }
+        if isWhole { dropChain(of: record) } else { dropNewest(of: record, ifSupersededBy: bytes) }
+        append(bytes, isWhole: isWhole, time: time, to: record)
+    }
+
+    private mutating func append(_ bytes: RawSpan, isWhole: Bool, time: Timestamp, to record: Int) {
         let reference = arena.reserve(FoldNode.headerByteCount + bytes.byteCount)
         arena.tail.append(littleEndian: records[record].chain)
         arena.tail.append(littleEndian: time.rawValue)
@@ -109,7 +114,22 @@ struct FoldRecords: Sendable {
             reference = node.previous
         }
         records[record].chain = 0
-        if deadByteCount > max(1 << 20, arena.filledByteCount / 2) { compact() }
+        compactIfWorthIt()
+    }
+
+    private mutating func dropNewest(of record: Int, ifSupersededBy update: RawSpan) {
+        let reference = records[record].chain
+        guard reference != 0 else { return }
+        let (slab, offset) = arena.locate(reference)
+        let node = FoldNode(slab.bytes, at: offset)
+        guard !node.isWhole, DiffShape.supersedes(update, node.bytes) else { return }
+        deadByteCount += FoldNode.headerByteCount + node.bytes.byteCount
+        records[record].chain = node.previous
+        compactIfWorthIt()
+    }
+
+    private mutating func compactIfWorthIt() {
+        if deadByteCount > max(1 << 16, arena.filledByteCount / 2) { compact() }
     }
 
     /// Moves what counts into a new arena: documents that are written again and again take the memory of one.
@@ -133,7 +153,7 @@ struct FoldRecords: Sendable {
             while let reference = chain.popLast() {
                 let (slab, offset) = old.locate(reference)
                 let node = FoldNode(slab.bytes, at: offset)
-                push(node.bytes, isWhole: node.isWhole, time: node.time, onto: number)
+                append(node.bytes, isWhole: node.isWhole, time: node.time, to: number)
             }
         }
     }
