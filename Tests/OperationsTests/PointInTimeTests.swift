@@ -187,6 +187,7 @@ struct PointInTimeTests {
             options.renames = [Restore.Rename(from: "\(db).*", to: "\(target).*")]
         }
         #expect(report.failures.isEmpty && report.verification == .counts)
+        #expect(report.warnings.count == 1 && report.warnings[0].contains("--ns-include \(db).*"))
         var expected = sight
         expected.options = expected.options.filter { ["small", "cap"].contains($0.key) }
         expected.indexes = expected.indexes.filter { ["small", "cap"].contains($0.key) }

@@ -83,12 +83,24 @@ struct RestorePlan {
         if omitted > 0 {
             warnings.append("\(omitted) users and roles of the snapshot are left out: --users-and-roles restores them")
         }
+        if case .time = options.moment { warnings += RestorePlan.selection(of: state.snapshot) }
         try requireDistinctTargets()
         guard !items.isEmpty || omitted > 0 else {
             throw CairnError(
                 .notFound,
                 "no namespace of \(state.description) is selected: `cairn show` lists them")
         }
+    }
+
+    /// Who asks for a time does not see which snapshot it is restored from, and that one may not hold everything.
+    private static func selection(of snapshot: Snapshot) -> [String] {
+        let patterns =
+            snapshot.include.map { "--ns-include \($0)" } + snapshot.exclude.map { "--ns-exclude \($0)" }
+        guard !patterns.isEmpty else { return [] }
+        return [
+            "snapshot \(snapshot.id.hex.prefix(8)), the newest before that time, was taken with "
+                + patterns.joined(separator: " ") + " and holds nothing else"
+        ]
     }
 
     private static func isUsersOrRoles(_ namespace: Namespace) -> Bool {
