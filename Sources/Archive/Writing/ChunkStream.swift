@@ -41,6 +41,10 @@ public final class ChunkStream {
         if chunker.endsChunk(after: identity.isEmpty ? document : identity, size: size) { try endChunk() }
     }
 
+    /// Whether everything taken so far is in chunks that ended by their content: what follows is cut as it would be by
+    /// a stream that begins here.
+    public var isBetweenChunks: Bool { buffer == nil }
+
     /// Ends the stream. Its last chunk goes to the workers; `wait()` gives the leaves.
     public func finish() throws {
         precondition(!finished, "finish once")

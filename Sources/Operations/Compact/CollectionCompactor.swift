@@ -79,7 +79,7 @@ struct CollectionCompactor {
         let isTouched = try pieces.withChunk { chunk in
             var walk = DocumentBatch.Chunk(chunk)
             var offset = 0
-            var isTouched = false
+            var isTouched = !leaves.canKeep
             while let document = try walk.next() {
                 let identity = try DocumentIdentity.idBytes(of: document)
                 let outcome = try overlay.outcome(of: document, identity, layer: 0, scratch)

@@ -100,7 +100,7 @@ public struct Compact: Sendable {
             let leaves = LeafRewriter(writer)
             try compactor.compact(collection, isPart: false, into: leaves)
             progress.finishCollection()
-            return (collection.number, try leaves.finish(collection.entry))
+            return (collection.number, try Compact.checked(try leaves.finish(collection.entry), collection))
         }
         for (number, entry) in done { entries[number] = entry }
         var open: [Int: LeafRewriter] = [:]
@@ -115,6 +115,14 @@ public struct Compact: Sendable {
         }
         for (number, leaves) in open { entries[number] = try leaves.finish(entries[number]) }
         return entries
+    }
+
+    /// As many documents as the catalogue counts must have come out.
+    private static func checked(_ entry: CatalogueEntry, _ collection: ArchivedCollection) throws -> CatalogueEntry {
+        guard let documents = collection.documents, documents != entry.documents else { return entry }
+        throw CairnError(
+            .corrupt, "its leaves and runs hold \(entry.documents) documents, its catalogue entry says \(documents)",
+            object: entry.namespace)
     }
 
     private func describe(

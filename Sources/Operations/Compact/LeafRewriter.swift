@@ -26,6 +26,10 @@ final class LeafRewriter {
         list = writer.makeLeafList()
     }
 
+    /// Whether a leaf may be taken over here: what was made before it ended by its content. Otherwise each compaction
+    /// would leave chunks that are too small, and no scan would make them.
+    var canKeep: Bool { stream?.isBetweenChunks ?? true }
+
     /// Takes over a leaf, with its chunk.
     func keep(_ leaf: Leaf) throws {
         try endStream()

@@ -45,9 +45,10 @@ struct RunDocuments: ~Copyable {
         places.append(Place(slab: slabs.count - 1, range: start..<slab.count))
     }
 
-    /// Calls `body` with the document of an identity, if there is one, and notes that it was taken.
+    /// Calls `body` with the document of an identity, if there is one that nobody took, and notes that it was taken. A
+    /// scan of several times may have met a document twice, since it moved: it takes one place only.
     mutating func take(_ identity: RawSpan, _ body: (RawSpan) throws -> Void) throws {
-        guard let number = numbers[key(identity)] else { return }
+        guard let number = numbers[key(identity)], !places[number].isTaken else { return }
         places[number].isTaken = true
         let place = places[number]
         try give(place, body)
