@@ -51,6 +51,22 @@ public final class Workload: Sendable {
         }
     }
 
+    /// Brings about what no restore can: updates may leave a capped collection larger than its cap until the next
+    /// insert, and the last view leaves an empty `system.views`.
+    ///
+    /// - Throws: `.server` or `.unreachable` when the server does not do it.
+    public func settle() throws {
+        let client = try WireClient(uri: uri)
+        for db in databases {
+            for entry in try client.documents(of: ["listCollections": 1, "filter": ["options.capped": true]], db: db) {
+                let name: String = try entry.require("name", in: "listCollections")
+                let document: BSONDocument = ["_id": .objectID(ObjectID([UInt8](repeating: 1, count: 12).rawSpan))]
+                try client.insert(sequence: document.bytes, db: db, collection: name)
+            }
+            try client.run(["create": "settled", "viewOn": "c0", "pipeline": []], db: db)
+        }
+    }
+
     private func work(_ number: Int, _ phase: UInt64, _ steps: Int) {
         do {
             let own = seed &+ phase &* 1_000 &+ UInt64(number)
