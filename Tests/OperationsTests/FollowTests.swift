@@ -272,6 +272,60 @@ struct FollowTests {
         try expectContinuous(rig, from: base.at)
     }
 
+    /// An entry of another term where one was saved: the set was rolled back, or restored from a backup.
+    @Test func anotherHistoryIsAGap() throws {
+        let server = try ThrowawayServer()
+        let rig = try Rig(source: server.uri)
+        let client = try rig.sourceClient()
+        try insert(0..<5, client)
+        let base = try rig.backup([])
+        let fork = try rig.now()
+        let repository = try rig.access.open()
+        let from = OpTime(timestamp: base.at, term: 1)
+        try repository.writeSegment(
+            Segment(
+                id: repository.newID(), set: ThrowawayServer.setName, host: "h:1", from: from,
+                to: OpTime(timestamp: fork, term: 7), created: 0, firstWall: nil, lastWall: nil, entries: 0,
+                rawBytes: 0, addedBytes: 0, chunks: []))
+        try insert(5..<10, client)
+        let follower = FollowerRun(rig)
+        try insert(10..<15, client)
+        try follower.wait(until: rig.now())
+        let report = try follower.stop()
+        #expect(report.needsPerson && report.gaps.count == 1 && report.gaps.first?.from == fork)
+        #expect(report.gaps.first?.reason.contains("diverged") == true)
+        // The first entry behind the fork is where the new stretch begins: known, but not continued.
+        #expect(try Array(ids(rig).suffix(9)) == Array(6..<15))
+    }
+
+    /// The writer begins anew now and then, so that removing unused chunks need not wait for ever.
+    @Test func shiftsJoinWithoutASeam() throws {
+        let server = try ThrowawayServer()
+        let rig = try Rig(source: server.uri)
+        let client = try rig.sourceClient()
+        try insert(0..<5, client)
+        let base = try rig.backup([])
+        let follower = FollowerRun(rig, { $0.pace.shiftSeconds = 1 })
+        var writers: Set<RandomID> = []
+        var next = 5
+        let repository = try rig.access.open()
+        try ThrowawayReplicaSet.wait(for: "three shifts") {
+            try insert(next..<(next + 5), client)
+            next += 5
+            for lease in try repository.leases() where (try? lease.content.get().kind) == .writer {
+                writers.insert(lease.id)
+            }
+            return writers.count >= 3
+        }
+        try follower.wait(until: rig.now())
+        let report = try follower.stop()
+        #expect(report.gaps.isEmpty && report.warnings.isEmpty)
+        #expect(try ids(rig) == Array(5..<next))
+        try expectContinuous(rig, from: base.at)
+        #expect(try repository.leases().isEmpty)
+        #expect(try rig.damage() == [])
+    }
+
     /// To clients, a network that swallows everything: only a timeout ends the wait.
     @Test func survivesANetworkThatSwallowsAll() throws {
         let set = try ThrowawayReplicaSet()
