@@ -71,9 +71,19 @@ public final class DocumentWriter {
     /// - Throws: `.server` naming the first document that the server refuses; what commands throw.
     public func put(_ puts: [Put], in namespace: Namespace, ordered: Bool = false) throws {
         for part in Self.parts(puts, bytes: \.document.count) {
-            let (odd, plain) = try ordered ? ([], part) : split(part)
+            var plain: [Put] = []
+            for put in part {
+                guard try isOdd(put.document) else {
+                    plain.append(put)
+                    continue
+                }
+                if ordered {
+                    try update(plain, namespace, ordered: true)
+                    plain = []
+                }
+                try putOdd(put, namespace)
+            }
             try update(plain, namespace, ordered: ordered)
-            for put in odd { try putOdd(put, namespace) }
         }
     }
 
@@ -88,7 +98,9 @@ public final class DocumentWriter {
                     command.close()
                 }
             }
-            try run(command, namespace) { part[$0] }
+            if let first = try run(command, namespace).first {
+                throw refused(first.message, part[first.index], namespace)
+            }
         }
     }
 
@@ -103,21 +115,23 @@ public final class DocumentWriter {
                 command.close()
             }
         }
-        try run(command, namespace) { puts[$0].identity }
+        let refused = try run(command, namespace)
+        for refusal in refused {
+            let put = puts[refusal.index]
+            guard refusal.code == Self.immutableField else {
+                throw self.refused(refusal.message, put.identity, namespace)
+            }
+            try replace(put, namespace)
+        }
+        // Behind the first refusal nothing was tried.
+        if ordered, let first = refused.first {
+            try update(Array(puts[(first.index + 1)...]), namespace, ordered: true)
+        }
     }
 }
 
 /// Documents that a replacement would change or refuse.
 extension DocumentWriter {
-    private func split(_ puts: [Put]) throws -> (odd: [Put], plain: [Put]) {
-        var odd: [Put] = []
-        var plain: [Put] = []
-        for put in puts {
-            if try isOdd(put.document) { odd.append(put) } else { plain.append(put) }
-        }
-        return (odd, plain)
-    }
-
     /// Names that begin with `$` at the top look like operators, and a top-level `Timestamp(0, 0)` is replaced by the
     /// time of day where the server cannot be told not to.
     private func isOdd(_ document: [UInt8]) throws -> Bool {
@@ -129,17 +143,39 @@ extension DocumentWriter {
         return false
     }
 
-    /// Removes and inserts again, which no other reader sees before the restore is done. `BulkInserter` knows how to
-    /// keep timestamps.
+    /// By a pipeline, which takes any names and leaves timestamps alone.
     private func putOdd(_ put: Put, _ namespace: Namespace) throws {
+        let command = command("update", "updates", namespace, ordered: true) { command in
+            command.openDocument("0")
+            Self.appendQuery(put.identity, to: &command)
+            command.openArray("u")
+            command.openDocument("0")
+            command.openDocument("$replaceWith")
+            command.append("$literal", document: put.document.rawSpan)
+            command.close()
+            command.close()
+            command.close()
+            command.append("upsert", true)
+            command.close()
+        }
+        guard let refusal = try run(command, namespace).first else { return }
+        guard refusal.code == Self.immutableField else { throw refused(refusal.message, put.identity, namespace) }
+        try replace(put, namespace)
+    }
+
+    /// The server holds some `_id`s of old types (DBPointer) for altered when it inserts what an update finds nothing
+    /// for.
+    private static let immutableField = 66
+
+    /// Removes and inserts: the long way round.
+    private func replace(_ put: Put, _ namespace: Namespace) throws {
         try remove([put.identity], in: namespace)
         var options = BulkInserter.Options()
         options.writeConcern = writeConcern
         let inserter = try BulkInserter(client: client, namespace: namespace, options: options)
         try inserter.insert(documents: put.document.rawSpan)
         try inserter.flush()
-        guard let failure = inserter.failures.first else { return }
-        throw refused(failure.message, put.identity, namespace)
+        if let failure = inserter.failures.first { throw refused(failure.message, put.identity, namespace) }
     }
 
     private func refused(_ message: String, _ identity: [UInt8], _ namespace: Namespace) -> CairnError {
@@ -203,23 +239,33 @@ extension DocumentWriter {
         return parts
     }
 
-    private func run(_ command: BSONDocument, _ namespace: Namespace, _ identity: (Int) -> [UInt8]) throws {
+    private struct Refusal {
+        let index: Int
+        let code: Int
+        let message: String
+    }
+
+    /// - Returns: what the server refused, in the order of the command.
+    private func run(_ command: BSONDocument, _ namespace: Namespace) throws -> [Refusal] {
         try repeating {
             try client.run(command.bytes.rawSpan, db: namespace.db, namespace: namespace.description, into: reply)
         }
-        try reply.withView { reply in
-            if let errors = try reply.first(named: "writeErrors")?.document {
-                var walk = try DocumentBatch.Array(errors.bytes)
-                if let first = try walk.next() {
-                    let view = try DocumentView(first)
-                    let index = try view.integer("index") ?? 0
-                    throw refused(try view.string("errmsg") ?? "unknown reason", identity(index), namespace)
-                }
-            }
+        return try reply.withView { reply in
             if let error = try reply.owned("writeConcernError") {
                 throw ServerError(writeConcernError: error).asCairnError(
                     place: client.host, namespace: namespace.description, access: client.pool.access)
             }
+            var refused: [Refusal] = []
+            guard let errors = try reply.first(named: "writeErrors")?.document else { return [] }
+            var walk = try DocumentBatch.Array(errors.bytes)
+            while let error = try walk.next() {
+                let view = try DocumentView(error)
+                refused.append(
+                    Refusal(
+                        index: try view.integer("index") ?? 0, code: try view.integer("code") ?? 0,
+                        message: try view.string("errmsg") ?? "unknown reason"))
+            }
+            return refused
         }
     }
 
