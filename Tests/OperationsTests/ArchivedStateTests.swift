@@ -91,6 +91,30 @@ import Testing
         try Self.expect(before, holds: try #require(server.past[cut]), "before the damage")
     }
 
+    /// A segment object that cannot be read costs its own times, and is never taken for a gap of nobody's making.
+    @Test func aDamagedSegmentObjectCostsItsTimesAlone() throws {
+        let store = MemoryStore()
+        let server = try PaperServer(store)
+        server.create("first")
+        try server.snapshot(full: true)
+        for id in 0..<5 { server.insert(id, into: "first") }
+        try server.segment()
+        let cut = server.now
+        for id in 5..<9 { server.insert(id, into: "first") }
+        let lost = try server.segment()
+        let name = try #require(ObjectName("segments/\(lost.id.hex)"))
+        try store.delete(name)
+        try store.put(name, [UInt8](repeating: 1, count: 200).rawSpan, mode: .ifAbsent)
+        let timeline = try server.repository.timeline(of: nil)
+        let state = try server.repository.state(
+            at: .time(.operation(cut), set: nil), chunks: server.repository.loadIndex())
+        try Self.expect(state, holds: try #require(server.past[cut]), "before the damage")
+        for selection in [TimeSelection.operation(server.now), .latest] {
+            let error = #expect(throws: CairnError.self) { try timeline.route(to: selection, now: 0) }
+            #expect(error?.code == .corrupt && error?.object?.contains(lost.id.hex) == true)
+        }
+    }
+
     /// What the oplog changes must be there: a history that does not fit is never passed over.
     @Test func aHistoryThatDoesNotFitIsRefused() throws {
         let server = try PaperServer()

@@ -54,6 +54,8 @@ extension Timeline {
     /// How to restore what a user asked for.
     func route(to selection: TimeSelection, now: Int) throws -> Route {
         if let time = selection.timestamp(now: now) { return try route(to: time) }
+        // The newest time may be in what cannot be read, and an older one is not what was asked for.
+        if let first = damaged.first { throw first }
         guard let latest else {
             throw CairnError(
                 .notFound, "nothing of \(set) can be restored: there is no exact snapshot. `cairn backup` takes one")

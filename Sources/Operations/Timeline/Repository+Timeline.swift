@@ -17,10 +17,13 @@ extension Repository {
     /// The timeline that a user means.
     ///
     /// - Parameter set: the replica set; nil when there is only one.
-    /// - Throws: `.usage` listing the sets when there are several; `.notFound` when it is not there; `.corrupt` for
-    ///   what cannot be read, for it might be what leads to the time.
+    /// - Throws: `.usage` listing the sets when there are several; `.notFound` when it is not there. What cannot be
+    ///   read is noted in the timeline: it matters to the times that it would have led to alone.
     public func timeline(of set: String?) throws -> Timeline {
-        let all = try timelines()
+        var damaged: [CairnError] = []
+        var all = try timelines { damaged.append($0) }
+        for number in all.indices { all[number].damaged = damaged }
+        if all.isEmpty, let first = damaged.first { throw first }
         guard let set else {
             if all.count == 1 { return all[0] }
             guard !all.isEmpty else {

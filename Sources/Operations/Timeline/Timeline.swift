@@ -51,6 +51,8 @@ public struct Timeline: Sendable {
     public let gaps: [Gap]
     /// What can be restored, oldest first; they do not touch.
     public let ranges: [Range]
+    /// Snapshots and segments of the repository that cannot be read, of whichever set.
+    var damaged: [CairnError] = []
 
     /// The timeline of `set` in all that a repository holds.
     public init(set: String, snapshots: [Snapshot], segments: [Segment]) {
@@ -73,7 +75,8 @@ public struct Timeline: Sendable {
 
     /// How to restore `time`.
     ///
-    /// - Throws: `.usage` naming the nearest times that can be restored.
+    /// - Throws: `.usage` naming the nearest times that can be restored; `.corrupt` when there is damage that may have
+    ///   cost this one.
     public func route(to time: Timestamp) throws -> Route {
         guard ranges.contains(where: { $0.from <= time && time <= $0.to }),
             let base = snapshots.last(where: { $0.at <= time })
@@ -143,9 +146,11 @@ public struct Timeline: Sendable {
         let before = ranges.last { $0.to < time }.map { "the nearest before is \($0.to.asTime)" }
         let after = ranges.first { $0.from > time }.map { "the nearest behind is \($0.from.asTime)" }
         let nearest = [before, after].compactMap { $0 }.joined(separator: ", ")
+        let words = "\(time.asTime) of \(set) cannot be restored: \(nearest). `cairn timeline` shows what can"
+        guard let first = damaged.first else { return CairnError(.usage, words) }
         return CairnError(
-            .usage,
-            "\(time.asTime) of \(set) cannot be restored: \(nearest). `cairn timeline` shows what can")
+            .corrupt, "\(words). Perhaps what cannot be read led there: \(first.message)", object: first.object,
+            offset: first.offset)
     }
 }
 
