@@ -157,7 +157,7 @@ struct IncrementalTests {
         for name in ["a", "b", "c"] { try source.fill(db, name, 0..<12_000, bytes: 200) }
         try rig.backup(["\(db).*"])
         let change: BSONValue = [
-            "q": ["_id": ["$mod": [4, 0]]], "u": ["$set": ["changed": 1]], "multi": true,
+            "q": ["_id": ["$mod": [10, 0]]], "u": ["$set": ["changed": 1]], "multi": true,
         ]
         for name in ["a", "b", "c"] { try source.run(["update": .string(name), "updates": [change]], db: db) }
         let writer = Background(rig.source) { client, round in
@@ -170,7 +170,7 @@ struct IncrementalTests {
         }
         writer.awaitRounds(20)
         var tuning = BackupTuning()
-        tuning.changeBytes = 100_000
+        tuning.changeBytes = 40_000
         tuning.segmentBytes = 300_000
         let report = try incremental(rig, ["\(db).*"], tuning)
         try writer.stop()

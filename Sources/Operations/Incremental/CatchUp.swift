@@ -107,9 +107,9 @@ final class CatchUp {
             collections: collections, parts: parts, hash: hash, budget: context.tuning.changeBytes)
         context.progress.begin(phase: "oplog")
         try window.collect(after: max(parts.earliest ?? time, earliest), through: time, into: &collector)
-        collections = collector.collections
+        collector.note(in: &collections)
         parts = collector.parts
-        collector.drop(wantScans(collector.changes))
+        collector.drop(wantScans(collector))
         context.progress.begin(phase: "changes", totalDocuments: collector.changes.count)
         let readBack = ReadBack(
             deployment: context.deployment, writer: context.writer, time: time, readers: context.readers,
@@ -123,10 +123,14 @@ final class CatchUp {
     }
 
     /// Which collections are cheaper, or only possible, to scan.
-    private func wantScans(_ changes: ChangeSet) -> Set<Int> {
+    private func wantScans(_ collector: ChangeCollector) -> Set<Int> {
         var dropped: Set<Int> = []
         for (index, tracked) in collections.enumerated() {
-            guard let tracked, let reason = CatchUp.reason(tracked, changed: changes.count(of: index)) else { continue }
+            guard let tracked else { continue }
+            // The first of several passes tells for all of them; later ones add to what is known.
+            let found =
+                tracked.changed == 0 ? collector.estimate(of: index) : collector.changes.count(of: index)
+            guard let reason = CatchUp.reason(tracked, changed: found) else { continue }
             collections[index] = nil
             wanted.append((tracked.info, reason))
             dropped.insert(index)

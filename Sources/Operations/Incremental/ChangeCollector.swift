@@ -9,8 +9,17 @@ internal import Oplog
 /// was there before: the transaction holds the document from then on. Entries that stand before the pass's time are
 /// fetched when a later entry points back to them, so a transaction that was open at that time is seen whole.
 struct ChangeCollector {
-    /// The collections; what is noted of them (`isTouched`, `needsCount`) is taken over at the end of the pass.
-    private(set) var collections: [TrackedCollection?]
+    /// What is looked up and noted for each operation: the little of a `TrackedCollection` that fits a few words.
+    private struct Watch {
+        let since: Timestamp
+        let until: Timestamp
+        let hasRuns: Bool
+        var isTouched = false
+        var needsCount = false
+    }
+
+    /// By the collections' indexes.
+    private var watched: [Watch?]
     private(set) var parts: ChangeParts
     private(set) var changes: ChangeSet
     /// Operations seen, of tracked collections only.
@@ -21,7 +30,9 @@ struct ChangeCollector {
     let latest: Timestamp
 
     init(collections: [TrackedCollection?], parts: ChangeParts, hash: SipHash, budget: Int) {
-        self.collections = collections
+        watched = collections.map { collection in
+            collection.map { Watch(since: $0.since, until: $0.until, hasRuns: $0.hasRuns) }
+        }
         self.parts = parts
         self.budget = budget
         changes = ChangeSet(hash: hash)
@@ -39,18 +50,18 @@ struct ChangeCollector {
     /// - Throws: `.unsupportedFormat` for an operation that is not known, `.limit` when parts cannot be made smaller.
     mutating func take(_ entry: borrowing OplogEntry, at time: Timestamp) throws {
         try entry.forEachChange { change in
-            guard let key = change.uuid, let index = byKey[key], let collection = collections[index] else { return }
-            guard time > collection.since else { return }
+            guard let key = change.uuid, let index = byKey[key], let watch = watched[index] else { return }
+            guard time > watch.since else { return }
             operations += 1
-            guard collection.hasRuns else {
-                collections[index]?.isTouched = true
+            guard watch.hasRuns else {
+                watched[index]?.isTouched = true
                 return
             }
             let identity = change.identity
             let hash = changes.hash64(identity)
             let part = parts.part(hash)
             guard parts.active[part], time > parts.times[part] else { return }
-            if time <= collection.until { collections[index]?.needsCount = true }
+            if time <= watch.until { watched[index]?.needsCount = true }
             changes.insert(identity, hash: hash, collection: index, existed: change.kind != .insert)
         }
         while changes.byteCount > budget { try shrink() }
@@ -60,6 +71,19 @@ struct ChangeCollector {
         try parts.halve()
         let parts = parts
         changes.retain { _, hash in parts.active[parts.part(hash)] }
+    }
+
+    /// Notes in `collections` what was seen of them.
+    func note(in collections: inout [TrackedCollection?]) {
+        for (index, watch) in watched.enumerated() {
+            if watch?.isTouched ?? false { collections[index]?.isTouched = true }
+            if watch?.needsCount ?? false { collections[index]?.needsCount = true }
+        }
+    }
+
+    /// About how many of all `_id`s of a collection changed, by those of the parts that the pass serves.
+    func estimate(of collection: Int) -> Int {
+        changes.count(of: collection) * parts.times.count / max(1, parts.active.count { $0 })
     }
 
     /// Leaves out collections that will be scanned instead.
