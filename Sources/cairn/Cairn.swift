@@ -25,9 +25,9 @@ struct Cairn: ParsableCommand {
         version: VersionText.full,
         subcommands: [
             InitCommand.self, BackupCommand.self, FollowCommand.self, RestoreCommand.self, SnapshotsCommand.self,
-            TimelineCommand.self, ShowCommand.self, CatCommand.self, DiffCommand.self, CompactCommand.self, ForgetCommand.self,
-            StatsCommand.self, CheckCommand.self, KeyCommand.self,
-            UnlockCommand.self, AuditCommand.self, CompletionsCommand.self,
+            TimelineCommand.self, ShowCommand.self, CatCommand.self, DiffCommand.self, CompactCommand.self,
+            ForgetCommand.self, StatsCommand.self, CheckCommand.self, KeyCommand.self, UnlockCommand.self,
+            AuditCommand.self, CompletionsCommand.self,
         ])
 
     static func main() {

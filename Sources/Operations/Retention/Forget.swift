@@ -89,8 +89,8 @@ public struct Forget: Sendable {
             guard let newest = good.last, good.allSatisfy({ ids.contains($0.id) }) else { continue }
             throw CairnError(
                 .usage,
-                "\(newest.id.hex.prefix(8)) is the last good snapshot of \(newest.source.set ?? newest.source.host) and "
-                    + "is not forgotten: take another backup first", object: "snapshots/\(newest.id.hex)")
+                "\(newest.id.hex.prefix(8)) is the last good snapshot of \(newest.source.set ?? newest.source.host) "
+                    + "and is not forgotten: take another backup first", object: "snapshots/\(newest.id.hex)")
         }
     }
 
