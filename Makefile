@@ -40,6 +40,7 @@ bench: build ## the engine's benchmarks, and cairn beside mongodump, restic and 
 	swift build -c release --product fixture $(STRICT)
 	swift run -c release --package-path benchmarks pipeline
 	swift run -c release --package-path benchmarks fold
+	swift build -c release --package-path benchmarks --product snapshots
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/compare
 
 clean: ## remove what was built; the cached mongod stays

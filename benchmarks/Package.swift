@@ -36,5 +36,14 @@ let package = Package(
                 .product(name: "TestSupport", package: "cairn"),
             ],
             swiftSettings: house),
+        .executableTarget(
+            name: "snapshots",
+            dependencies: [
+                .product(name: "Archive", package: "cairn"),
+                .product(name: "ObjectStore", package: "cairn"),
+                .product(name: "BSON", package: "cairn"),
+                .product(name: "Bytes", package: "cairn"),
+            ],
+            swiftSettings: house),
     ]
 )

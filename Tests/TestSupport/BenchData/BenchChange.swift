@@ -4,14 +4,17 @@ import BSON
 public struct BenchChange: Sendable {
     private let percent: Double
     private let seed: UInt64
+    private let mixed: Bool
 
-    /// `percent` of 0 to 100.
-    public init(percent: Double, seed: UInt64) {
+    /// `percent` of 0 to 100. When `mixed`, a third of it is updated, a third deleted, and as many are inserted.
+    public init(percent: Double, seed: UInt64, mixed: Bool = false) {
         self.percent = percent
         self.seed = seed
+        self.mixed = mixed
     }
 
-    /// Sets a field of the chosen documents in all plain collections and returns how many that were.
+    /// Sets a field of the chosen documents in all plain collections, or inserts, updates and deletes, and returns how
+    /// many documents that concerned; inserted ones are not counted.
     ///
     /// - Throws: `.server`, `.unreachable`.
     public func apply(to client: WireClient) throws -> Int {
@@ -22,8 +25,12 @@ public struct BenchChange: Sendable {
             if ["admin", "config", "local"].contains(db) { continue }
             for listed in try client.documents(of: ["listCollections": 1], db: db) where try isPlain(listed) {
                 let name: String = try listed.require("name", in: "listCollections")
+                if mixed { try client.run(insert(name), db: db) }
                 let reply = try client.run(update(name), db: db)
                 changed += try reply.require("nModified", as: Int.self, in: "update")
+                guard mixed else { continue }
+                let deletion = try client.run(delete(name), db: db)
+                changed += try deletion.require("n", as: Int.self, in: "delete")
             }
         }
         return changed
@@ -38,14 +45,42 @@ public struct BenchChange: Sendable {
     }
 
     /// The server hashes each `_id` together with the seed; a share of the hash's range is a share of the documents.
-    private func update(_ collection: String) -> BSONDocument {
+    /// Part 0 of three is updated, part 1 deleted, part 2 copied.
+    private func chosen(_ part: Int) -> BSONValue {
         let hash: BSONValue = ["$toHashedIndexKey": ["id": "$_id", "seed": .int64(Int64(bitPattern: seed))]]
-        let limit = Int64(percent / 100 * 1_000_000)
-        let chosen: BSONValue = ["$expr": ["$lt": [["$abs": ["$mod": [hash, 1_000_000]]], .int64(limit)]]]
+        let share = Int64(percent / 100 * 1_000_000) / (mixed ? 3 : 1)
+        let place: BSONValue = ["$abs": ["$mod": [hash, 1_000_000]]]
+        let start: BSONValue = .int64(Int64(part) * share)
+        let end: BSONValue = .int64(Int64(part + 1) * share)
+        return ["$expr": ["$and": [["$gte": [place, start]], ["$lt": [place, end]]]]]
+    }
+
+    private func update(_ collection: String) -> BSONDocument {
         let change: BSONValue = ["$set": ["changedBy": .int64(Int64(bitPattern: seed))]]
         return [
-            "update": .string(collection), "updates": [["q": chosen, "u": change, "multi": true]],
+            "update": .string(collection), "updates": [["q": chosen(0), "u": change, "multi": true]],
             "bypassDocumentValidation": true,
+        ]
+    }
+
+    private func delete(_ collection: String) -> BSONDocument {
+        ["delete": .string(collection), "deletes": [["q": chosen(1), "limit": 0]]]
+    }
+
+    /// Copies of documents under new `_id`s; what an index wants unique is made so.
+    private func insert(_ collection: String) -> BSONDocument {
+        func renamed(_ field: BSONValue) -> BSONValue {
+            let isMissing: BSONValue = ["$eq": [["$type": field], "missing"]]
+            return ["$cond": [isMissing, "$$REMOVE", ["$concat": [.string("\(seed)."), field]]]]
+        }
+        let copy: BSONValue = [
+            "_id": ["copyOf": "$_id", "seed": .int64(Int64(bitPattern: seed))], "email": renamed("$email"),
+            "slug": renamed("$slug"),
+        ]
+        return [
+            "aggregate": .string(collection),
+            "pipeline": [["$match": chosen(2)], ["$set": copy], ["$merge": ["into": .string(collection)]]],
+            "cursor": [:], "bypassDocumentValidation": true,
         ]
     }
 }
