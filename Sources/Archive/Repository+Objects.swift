@@ -122,19 +122,46 @@ extension Repository {
     /// - Parameter damaged: is told of an index object that cannot be read; when nil, the first such error is thrown.
     public func loadIndex(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> ChunkIndex {
         let index = ChunkIndex()
-        let codec = makeSealedObjects()
-        for id in try list(.index) {
-            do {
-                let document = try readSealed(kind: .index, id: id, codec: codec)
-                for pack in try IndexObject(document, object: Names.text(.index, id)).packs { index.insert(pack) }
-            } catch let error as CairnError {
-                // Merged meanwhile by maintenance, which writes the new object before it deletes the old ones.
-                if error.code == .notFound { continue }
-                guard let damaged else { throw error }
-                damaged(id, error)
-            }
+        try forEachIndex(damaged: damaged) { _, object in
+            for pack in object.packs { index.insert(pack) }
         }
         return index
+    }
+
+    /// Calls `body` once with every index object, whatever maintenance does meanwhile.
+    ///
+    /// An object that is gone between listing and reading was merged into another one, which the listing may have
+    /// missed: so everything is listed again until nothing that was listed is gone. An object that was read and went
+    /// later does no harm: packs are removed after the index objects that name them, and what it says of the others
+    /// stays true.
+    ///
+    /// - Parameter damaged: as for `loadIndex`.
+    func forEachIndex(
+        damaged: ((RandomID, CairnError) -> Void)? = nil, _ body: (RandomID, IndexObject) throws -> Void
+    ) throws {
+        let codec = makeSealedObjects()
+        var done: Set<RandomID> = []
+        var isComplete = false
+        while !isComplete {
+            isComplete = true
+            for id in try list(.index) where !done.contains(id) {
+                let object: IndexObject
+                do {
+                    let document = try readSealed(kind: .index, id: id, codec: codec)
+                    object = try IndexObject(document, object: Names.text(.index, id))
+                } catch let error as CairnError where error.code == .notFound {
+                    isComplete = false
+                    continue
+                } catch let error as CairnError {
+                    guard let damaged else { throw error }
+                    damaged(id, error)
+                    done.insert(id)
+                    continue
+                }
+                done.insert(id)
+                try body(id, object)
+            }
+        }
     }
 }
 

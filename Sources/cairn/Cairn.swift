@@ -26,8 +26,7 @@ struct Cairn: ParsableCommand {
         subcommands: [
             InitCommand.self, BackupCommand.self, FollowCommand.self, RestoreCommand.self, SnapshotsCommand.self,
             TimelineCommand.self, ShowCommand.self, CatCommand.self, DiffCommand.self, CompactCommand.self,
-            ForgetCommand.self, StatsCommand.self, CheckCommand.self, KeyCommand.self, UnlockCommand.self,
-            AuditCommand.self, CompletionsCommand.self,
+            ForgetCommand.self, PruneCommand.self,
         ])
 
     static func main() {

@@ -38,7 +38,33 @@ public final class ChunkOpener {
         try openScratch(id, at: location, into: output)
     }
 
+    /// Appends the encoded bytes of a chunk to `output` instead of its plaintext: for who stores it elsewhere as it is.
+    func openEncoded(_ id: ChunkID, at location: ChunkLocation, into output: Buffer, fill: (Buffer) throws -> Void)
+        throws
+    {
+        scratch.removeAll()
+        try fill(scratch)
+        try decryptScratch(id, at: location)
+        let scratch = scratch
+        output.append(scratch.bytes)
+    }
+
     private func openScratch(_ id: ChunkID, at location: ChunkLocation, into output: Buffer) throws {
+        try decryptScratch(id, at: location)
+        let (scratch, name) = (scratch, Names.packText(location.pack.id))
+        switch location.encoding {
+        case .raw:
+            output.append(scratch.bytes)
+        case .zstd:
+            guard decompressor.decompress(scratch.bytes, rawCount: location.rawCount, appendingTo: output) else {
+                throw CairnError(
+                    .corrupt, "chunk \(id.hex) does not decompress to \(location.rawCount) bytes", object: name,
+                    offset: location.offset)
+            }
+        }
+    }
+
+    private func decryptScratch(_ id: ChunkID, at location: ChunkLocation) throws {
         let name = Names.packText(location.pack.id)
         let (scratch, associated) = (scratch, associated)
         guard scratch.count == location.storedCount else {
@@ -62,16 +88,6 @@ public final class ChunkOpener {
             throw CairnError(
                 .corrupt, "chunk \(id.hex) does not authenticate: it is damaged, or not the one that belongs here",
                 object: name, offset: location.offset)
-        }
-        switch location.encoding {
-        case .raw:
-            output.append(scratch.bytes)
-        case .zstd:
-            guard decompressor.decompress(scratch.bytes, rawCount: location.rawCount, appendingTo: output) else {
-                throw CairnError(
-                    .corrupt, "chunk \(id.hex) does not decompress to \(location.rawCount) bytes", object: name,
-                    offset: location.offset)
-            }
         }
     }
 }

@@ -17,6 +17,8 @@ public enum ObjectKind: UInt8, Sendable, Hashable, CaseIterable {
     case lease = 6
     /// An audit record.
     case audit = 7
+    /// What is condemned to be removed.
+    case condemned = 8
 
     /// The folder of the objects of this kind, with its slash.
     public var folder: String {
@@ -27,6 +29,7 @@ public enum ObjectKind: UInt8, Sendable, Hashable, CaseIterable {
         case .segment: "segments/"
         case .lease: "leases/"
         case .audit: "audit/"
+        case .condemned: "condemned/"
         }
     }
 
@@ -39,6 +42,7 @@ public enum ObjectKind: UInt8, Sendable, Hashable, CaseIterable {
         case .segment: "segment"
         case .lease: "lease"
         case .audit: "audit record"
+        case .condemned: "list of condemned packs"
         }
     }
 }

@@ -1,5 +1,6 @@
 public import BSON
 public import Bytes
+import ObjectStore
 import Synchronization
 
 /// Takes documents in and makes a snapshot of them (design §7).
@@ -216,5 +217,19 @@ public final class ArchiveWriter: Sendable {
 
     private static func guarded(by failure: FailureSwitch, _ body: () throws -> Void) {
         do { try body() } catch { failure.fail(error) }
+    }
+}
+
+extension ArchiveWriter {
+    /// `commit` under a writer's lease that is held before and still after it; otherwise the snapshot is taken back, for
+    /// what it rests on may have been removed. format-spec.md §11 [W-9].
+    ///
+    /// - Throws: `.held` when the lease is lost; as `commit`.
+    public func commit(_ draft: Snapshot, under lease: Lease) throws -> Snapshot {
+        try lease.committing {
+            try commit(draft)
+        } undo: { snapshot in
+            try repository.store.delete(Names.object(.snapshot, snapshot.id))
+        }
     }
 }

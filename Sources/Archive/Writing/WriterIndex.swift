@@ -6,7 +6,8 @@ import ObjectStore
 /// The index objects are compared with the packs that are there. A pack that no index object names was left by a
 /// backup that was interrupted; its directory is read and its chunks are used. A pack that index objects name but
 /// that is missing, or not of the size that its entries add up to, is forgotten: its chunks are stored anew when
-/// they come by, and the snapshots that miss them are whole again.
+/// they come by, and the snapshots that miss them are whole again. Packs that are condemned do not count: a chunk that
+/// only they hold is stored anew.
 public struct WriterIndex: Sendable {
     /// All chunks.
     public let chunks: ChunkIndex
@@ -21,13 +22,16 @@ public struct WriterIndex: Sendable {
     ///
     /// A leftover whose directory does not open is left alone: `check` reports it.
     public static func load(_ repository: Repository) throws -> WriterIndex {
+        // Read before the index: what is condemned stays named there until the index objects that name its packs have
+        // been replaced. A writer's lease is held by now, so what is condemned from here on waits for this writer.
+        let condemned = Set(try repository.condemned().flatMap(\.packs))
         var chunks = ChunkIndex()
-        var sizes = try readIndexes(of: repository, into: chunks, without: [])
+        var sizes = try readIndexes(of: repository, into: chunks, without: condemned)
         var leftovers: [RandomID] = []
         // Listed after the index objects were read: a pack that another writer puts meanwhile is a leftover, never
         // missing.
         try repository.store.list(prefix: ObjectKind.chunk.folder) { info in
-            guard let id = Names.id(of: info.name, kind: .chunk) else { return }
+            guard let id = Names.id(of: info.name, kind: .chunk), !condemned.contains(id) else { return }
             guard let size = sizes.removeValue(forKey: id) else { return leftovers.append(id) }
             if size != info.size { sizes[id] = size }
         }
@@ -36,7 +40,7 @@ public struct WriterIndex: Sendable {
             // Read again and not only removed: another pack may hold a chunk of a missing one, and the index keeps
             // one place of each.
             chunks = ChunkIndex()
-            _ = try readIndexes(of: repository, into: chunks, without: missing)
+            _ = try readIndexes(of: repository, into: chunks, without: missing.union(condemned))
         }
         var adopted: [PackContents] = []
         for id in leftovers {
@@ -52,16 +56,13 @@ public struct WriterIndex: Sendable {
     }
 
     private static func readIndexes(
-        of repository: Repository, into chunks: ChunkIndex, without missing: Set<RandomID>
+        of repository: Repository, into chunks: ChunkIndex, without excluded: Set<RandomID>
     ) throws -> [RandomID: Int] {
         var sizes: [RandomID: Int] = [:]
-        let codec = repository.makeSealedObjects()
-        let ids = try repository.list(.index)
-        for id in ids {
-            let index = try IndexObject(
-                try repository.readSealed(kind: .index, id: id, codec: codec),
-                object: Names.text(.index, id))
-            for pack in index.packs where !missing.contains(pack.identity.id) {
+        var ids: [RandomID] = []
+        try repository.forEachIndex { id, index in
+            ids.append(id)
+            for pack in index.packs where !excluded.contains(pack.identity.id) {
                 sizes[pack.identity.id] = pack.objectSize
                 chunks.insert(pack)
             }

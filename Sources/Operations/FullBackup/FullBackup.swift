@@ -71,8 +71,7 @@ public struct FullBackup: Sendable {
             progress.begin(phase: "commit")
             let snapshot = try draft.finish(entries, writer)
             try cancellation.check()
-            try lease.requireHeld()
-            let committed = try writer.commit(snapshot)
+            let committed = try writer.commit(snapshot, under: lease)
             draft.record(committed, operation: "backup full")
             return draft.report(committed, seconds: ContinuousClock.now - started)
         } catch {

@@ -82,8 +82,7 @@ struct IncrementalBackup {
         let snapshot = try draft.finish(catchUp.entries(), context.writer)
         try window.finish()
         try cancellation.check()
-        try context.lease.requireHeld()
-        let committed = try context.writer.commit(snapshot)
+        let committed = try context.writer.commit(snapshot, under: context.lease)
         draft.record(committed, operation: "backup incremental")
         var report = draft.report(committed, seconds: ContinuousClock.now - started)
         report.scanned = catchUp.scanned.map {

@@ -1,0 +1,70 @@
+import Bytes
+
+/// What nothing may be removed from: the snapshots and segments that there are.
+///
+/// Read before the index, the reverse of the order in which a writer makes them: what they need is then in the index.
+struct Roots {
+    let snapshots: [Snapshot]
+    let segments: [Segment]
+
+    /// - Throws: for any that cannot be read: it might need anything.
+    init(_ repository: Repository) throws {
+        segments = try repository.segments()
+        snapshots = try repository.snapshots()
+    }
+}
+
+/// Every chunk that snapshots and segments need. Strict: whatever cannot be read might need anything, so it throws.
+///
+/// Memory: some 50 bytes a chunk.
+struct Reachability {
+    private(set) var chunks: Set<ChunkID> = []
+    /// Leaf lists that were read: snapshots share most of them.
+    private var lists: Set<ChunkID> = []
+    private let reader: ChunkReader
+    private let repository: Repository
+    private let index: ChunkIndex
+
+    /// Walks everything there is.
+    ///
+    /// - Parameter index: where chunks are; loaded after `roots` were.
+    /// - Throws: `.corrupt`, `.unsupportedFormat`, `.io`: nothing may be removed then.
+    init(_ roots: Roots, _ repository: Repository, _ index: ChunkIndex) throws {
+        self.repository = repository
+        self.index = index
+        reader = ChunkReader(repository: repository, chunks: index)
+        for segment in roots.segments {
+            for chunk in segment.chunks + segment.prelude { chunks.insert(chunk.chunk) }
+        }
+        for snapshot in roots.snapshots { try walk(snapshot) }
+    }
+
+    private mutating func walk(_ snapshot: Snapshot) throws {
+        chunks.formUnion(snapshot.catalogue)
+        var entries: [CatalogueEntry] = []
+        try SnapshotReader(repository: repository, chunks: index, snapshot: snapshot).forEachEntry {
+            entries.append($0)
+        }
+        for entry in entries {
+            try walk(entry.leaves)
+            for run in entry.runs {
+                chunks.formUnion(run.removals)
+                try walk(run.leaves)
+            }
+        }
+    }
+
+    private mutating func walk(_ leaves: CatalogueEntry.Leaves) throws {
+        switch leaves {
+        case .inline(let leaves): for leaf in leaves { chunks.insert(leaf.chunk) }
+        case .lists(let ids):
+            let buffer = Buffer(capacity: 0)
+            for id in ids where lists.insert(id).inserted {
+                chunks.insert(id)
+                buffer.removeAll()
+                try reader.read(id, type: .leafList, into: buffer)
+                try Leaf.forEach(inList: buffer.bytes, object: "leaf list \(id.hex)") { chunks.insert($0.chunk) }
+            }
+        }
+    }
+}
