@@ -70,7 +70,7 @@ public final class Workload: Sendable {
     private func work(_ number: Int, _ phase: UInt64, _ steps: Int) {
         do {
             let own = seed &+ phase &* 1_000 &+ UInt64(number)
-            let client = try WorkloadClient(uri: uri, databases: databases, seed: own)
+            let client = try WorkloadClient(uri: uri, databases: databases, seed: own, ownsSeries: number == 0)
             if number == 0 { try client.prepare() }
             for step in 0..<steps {
                 try client.step()

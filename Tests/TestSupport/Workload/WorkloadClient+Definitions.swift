@@ -11,7 +11,9 @@ extension WorkloadClient {
         try run(["create": "collated", "collation": ["locale": "de", "strength": 2]], db: db)
         try run(["create": "clustered", "clusteredIndex": ["key": ["_id": 1], "unique": true]], db: db)
         try run(["create": "capped", "capped": true, "size": 60_000], db: db)
-        try run(["create": "series", "timeseries": ["timeField": "t", "metaField": "m"]], db: db)
+        if ownsSeries {
+            try run(["create": "series", "timeseries": ["timeField": "t", "metaField": "m"]], db: db)
+        }
         try run(["create": "large"], db: db)
         for name in Self.plain { try run(["create": .string(name)], db: db) }
     }
@@ -39,10 +41,10 @@ extension WorkloadClient {
         case 7: try modify(name, db)
         case 8, 9, 10: try index(collection, db)
         case 11: try run(["dropIndexes": .string(collection), "index": "*"], db: db)
-        case 12: if below(6) == 0 { try run(["dropDatabase": 1], db: databases[databases.count - 1]) }
+        case 12: if ownsSeries, below(3) == 0 { try run(["dropDatabase": 1], db: databases[databases.count - 1]) }
         case 13, 14: try view(name, db)
-        case 15:
-            if below(4) == 0 { try run(["drop": "series"], db: db) }
+        case 15 where ownsSeries:
+            if below(3) == 0 { try run(["drop": "series"], db: db) }
             try run(["collMod": "series", "timeseries": ["granularity": "minutes"]], db: db)
         case 16: if below(3) == 0 { try run(["drop": .string(pick(Self.special))], db: db) }
         default: try prepare(db)
