@@ -130,10 +130,10 @@ extension Repository {
 
     /// Calls `body` once with every index object, whatever maintenance does meanwhile.
     ///
-    /// An object that is gone between listing and reading was merged into another one, which the listing may have
-    /// missed: so everything is listed again until nothing that was listed is gone. An object that was read and went
-    /// later does no harm: packs are removed after the index objects that name them, and what it says of the others
-    /// stays true.
+    /// format-spec.md §11.1 [D-4]. An object that is gone between listing and reading was merged into another one,
+    /// which the listing may have missed: so everything is listed again until nothing that was listed is gone. An
+    /// object that was read and went later does no harm: packs are removed after the index objects that name them, and
+    /// what it says of the others stays true.
     ///
     /// - Parameter damaged: as for `loadIndex`.
     func forEachIndex(

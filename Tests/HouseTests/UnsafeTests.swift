@@ -45,6 +45,7 @@ import Testing
         Exception(path: "Tests/TestSupport/BenchData/BenchLoader.swift", reason: "clock_gettime"),
         Exception(path: "Tests/TestSupport/BenchData/DocumentFile.swift", reason: "files through the C library"),
         Exception(path: "benchmarks/Sources/pipeline/Measurement.swift", reason: "clocks and counters of the kernel"),
+        Exception(path: "benchmarks/Sources/snapshots/Main.swift", reason: "reads a key file without Foundation"),
         Exception(path: "Tests/TestSupport/Server/", reason: "processes and sockets through the C library"),
         Exception(path: "Tests/TestSupport/TemporaryDirectory.swift", reason: "directory walk through the C library"),
     ]

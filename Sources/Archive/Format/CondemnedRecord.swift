@@ -1,7 +1,7 @@
 import BSON
 public import Bytes
 
-/// Packs that nothing needs, and that are removed once nobody can be about to need them. format-spec.md §9.8.
+/// Packs that nothing needs, and that are removed once nobody can be about to need them. format-spec.md §9.8 [Z-1].
 ///
 /// ```
 /// version  int32    1

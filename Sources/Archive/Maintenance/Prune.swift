@@ -118,7 +118,7 @@ public struct Prune {
         return try repository.leases().allSatisfy { !suspects.contains($0.id) || $0.isExpired(at: now) }
     }
 
-    /// Every step leaves what the next prune can go on from.
+    /// Every step leaves what the next prune can go on from. format-spec.md §11 [W-5].
     private func remove(_ record: CondemnedRecord, _ report: inout PruneReport, _ lease: Lease) throws {
         let roots = try Roots(repository)
         let condemned = Set(record.packs)

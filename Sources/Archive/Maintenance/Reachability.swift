@@ -15,6 +15,7 @@ struct Roots {
 }
 
 /// Every chunk that snapshots and segments need. Strict: whatever cannot be read might need anything, so it throws.
+/// format-spec.md §11.1 [D-5].
 ///
 /// Memory: some 50 bytes a chunk.
 struct Reachability {

@@ -221,8 +221,8 @@ public final class ArchiveWriter: Sendable {
 }
 
 extension ArchiveWriter {
-    /// `commit` under a writer's lease that is held before and still after it; otherwise the snapshot is taken back, for
-    /// what it rests on may have been removed. format-spec.md §11 [W-9].
+    /// `commit` under a writer's lease that is held before and still after it; otherwise the snapshot is taken back,
+    /// for what it rests on may have been removed. format-spec.md §11 [W-9].
     ///
     /// - Throws: `.held` when the lease is lost; as `commit`.
     public func commit(_ draft: Snapshot, under lease: Lease) throws -> Snapshot {

@@ -23,7 +23,8 @@ public struct WriterIndex: Sendable {
     /// A leftover whose directory does not open is left alone: `check` reports it.
     public static func load(_ repository: Repository) throws -> WriterIndex {
         // Read before the index: what is condemned stays named there until the index objects that name its packs have
-        // been replaced. A writer's lease is held by now, so what is condemned from here on waits for this writer.
+        // been replaced (format-spec.md §11.1 [D-3]). A writer's lease is held by now, so what is condemned from here
+        // on waits for this writer.
         let condemned = Set(try repository.condemned().flatMap(\.packs))
         var chunks = ChunkIndex()
         var sizes = try readIndexes(of: repository, into: chunks, without: condemned)
