@@ -53,6 +53,9 @@ import Testing
               ns-include: ["a.*", b]
               ns-exclude: c.d
               tags: [one, two]
+            follow:
+              every: 30s
+              bytes: 1MiB
             restore:
               workers: 4
               write-concern: "2"

@@ -99,7 +99,7 @@ enum CheckText {
         for name in check.unknownObjects { text += Table.printable("unknown object: \(name)") + "\n" }
         if !check.leftovers.isEmpty {
             text += "\(Units.count(check.leftovers.count)) packs are in no snapshot or segment;"
-            text += " the next backup uses them\n"
+            text += " the next backup uses them, or `cairn prune` frees them\n"
         }
         text += "\(Units.count(check.packs)) packs, \(Units.count(check.chunks)) chunks,"
         text += " \(Units.count(check.soundSnapshots.count + check.incompleteSnapshots.count)) snapshots,"
