@@ -13,11 +13,8 @@ public struct ServerState: Sendable {
         public var options: [String: BSONValue]
         /// By name.
         public var indexes: [String: [String: BSONValue]]
-        /// The documents, those of a time series its buckets; in natural order.
+        /// The documents, those of a time series its buckets.
         public var documents: [[UInt8]]
-
-        /// Whether the order of documents is part of the state.
-        public var isCapped: Bool { options["capped"] == .bool(true) }
     }
 
     /// The cluster time.

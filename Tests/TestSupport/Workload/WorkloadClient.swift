@@ -77,7 +77,10 @@ final class WorkloadClient {
         case 2: return ["k": BSONValue(number % 20), "n": .string("x")]
         case 3: return .string(String(repeating: "long id ", count: 40) + "\(number)")
         case 4: return .string(number % 2 == 0 ? "Größe \(number)" : "größe \(number)")
-        case 5: return updates.documents.idValue()
+        case 5:
+            // A mongod 6.0.5 does not find a clustered document by a DBPointer that has a zero byte in its text.
+            let id = updates.documents.idValue()
+            return id.type == .dbPointer || id.type == .document ? .null : id
         default: return .int32(Int32(number))
         }
     }
