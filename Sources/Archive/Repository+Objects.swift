@@ -152,7 +152,7 @@ extension Repository {
                 } catch let error as CairnError where error.code == .notFound {
                     isComplete = false
                     continue
-                } catch let error as CairnError {
+                } catch let error as CairnError where error.isDamage {
                     guard let damaged else { throw error }
                     damaged(id, error)
                     done.insert(id)

@@ -51,18 +51,12 @@ final class Inventory {
     }
 
     private func readIndexes(_ findings: Findings) throws {
-        let codec = repository.makeSealedObjects()
-        for id in try repository.list(.index) {
+        try repository.forEachIndex { [self] id, error in
+            badIndexes.insert(id)
+            findings.add(Damage(error, object: Names.text(.index, id)))
+        } _: { [self] id, index in
             try monitor.requireNotCancelled()
-            let object = Names.text(.index, id)
-            do {
-                let index = try IndexObject(
-                    try repository.readSealed(kind: .index, id: id, codec: codec), object: object)
-                for pack in index.packs { claim(pack, in: id, findings) }
-            } catch let error as CairnError where error.isDamage {
-                badIndexes.insert(id)
-                findings.add(Damage(error, object: object))
-            }
+            for pack in index.packs { claim(pack, in: id, findings) }
         }
     }
 
@@ -147,14 +141,8 @@ final class Inventory {
 
     /// Calls `body` with every pack of every index object that can be read.
     func forEachIndexed(_ body: (RandomID, PackContents) throws -> Void) throws {
-        let codec = repository.makeSealedObjects()
-        for id in try repository.list(.index) {
-            do {
-                let document = try repository.readSealed(kind: .index, id: id, codec: codec)
-                for pack in try IndexObject(document, object: Names.text(.index, id)).packs { try body(id, pack) }
-            } catch let error as CairnError where error.isDamage {
-                continue
-            }
+        try repository.forEachIndex(damaged: { _, _ in }) { id, index in
+            for pack in index.packs { try body(id, pack) }
         }
     }
 }

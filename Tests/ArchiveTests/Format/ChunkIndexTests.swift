@@ -137,3 +137,61 @@ import Testing
         #expect(index.count == 20)
     }
 }
+
+/// What a merge of index objects by maintenance looks like to those who read them meanwhile.
+@Suite struct IndexRaceTests {
+    /// A store in which, right after the first listing of index objects, each of them is replaced by another one.
+    private final class MergingStore: ObjectStore {
+        let base: MemoryStore
+        let merge: @Sendable () -> Void
+        private let isMerged = Mutex(false)
+        var location: String { base.location }
+
+        init(_ base: MemoryStore, merge: @escaping @Sendable () -> Void) {
+            self.base = base
+            self.merge = merge
+        }
+
+        func list(prefix: String, _ body: (ObjectInfo) throws -> Void) throws {
+            try base.list(prefix: prefix, body)
+            let isFirst =
+                prefix == ObjectKind.index.folder
+                && isMerged.withLock { merged in
+                    defer { merged = true }
+                    return !merged
+                }
+            if isFirst { merge() }
+        }
+
+        func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode) throws {
+            try base.put(name, bytes, mode: mode)
+        }
+        func get(_ name: ObjectName, into buffer: Buffer) throws { try base.get(name, into: buffer) }
+        func get(_ name: ObjectName, range: Range<Int>, into buffer: Buffer) throws {
+            try base.get(name, range: range, into: buffer)
+        }
+        func stat(_ name: ObjectName) throws -> ObjectInfo? { try base.stat(name) }
+        func delete(_ name: ObjectName) throws { try base.delete(name) }
+        func settle(_ names: [ObjectName]) throws { try base.settle(names) }
+    }
+
+    @Test func mergedIndexObjectsAreReadWhereTheyWent() throws {
+        let base = MemoryStore()
+        let repository = try Repository.create(store: base, parameters: .cheap, key: .keyFile(1))
+        try Engine.backUp(Engine.sample, to: repository)
+        let expected = try repository.loadIndex().count
+        for read in [
+            { try $0.loadIndex().count }, { try WriterIndex.load($0).chunks.count },
+            { try Check.run($0, options: CheckOptions(workers: 1)).chunks },
+        ] as [(Repository) throws -> Int] {
+            let merging = MergingStore(base) {
+                let old = (try? repository.list(.index)) ?? []
+                let packs = old.flatMap { (try? repository.readIndex($0).packs) ?? [] }
+                _ = try? repository.writeIndex(IndexObject(packs: packs))
+                for id in old { try? base.delete(Names.object(.index, id)) }
+            }
+            #expect(try read(Repository.open(store: merging, key: .keyFile(1))) == expected)
+            #expect(try WriterIndex.load(repository).adopted.isEmpty)
+        }
+    }
+}
