@@ -32,11 +32,12 @@ final class Rig: Sendable {
 
     /// The name of a database that no other test uses.
     static func database() -> String {
+        // All of one length, so that their order is that of their numbers.
         "ops"
             + String(
                 databases.withLock { number in
                     number += 1
-                    return number
+                    return 1_000 + number
                 })
     }
 

@@ -122,22 +122,26 @@ public struct Prune {
     private func remove(_ record: CondemnedRecord, _ report: inout PruneReport, _ lease: Lease) throws {
         let roots = try Roots(repository)
         let condemned = Set(record.packs)
+        let sizes = try repository.packSizes()
         let index = ChunkIndex()
         let spare = ChunkIndex()
+        let everything = ChunkIndex()
         var naming: [RandomID: [PackContents]] = [:]
         try repository.forEachIndex { id, object in
             for pack in object.packs {
                 if condemned.contains(pack.identity.id) { naming[id] = object.packs }
+                // As in the plan: what is gone or cut off is no place of its chunks.
+                guard sizes[pack.identity.id] == pack.objectSize else { continue }
+                everything.insert(pack)
                 (condemned.contains(pack.identity.id) ? spare : index).insert(pack)
             }
         }
-        let everything = try repository.loadIndex()
         let needed = try Reachability(roots, repository, everything)
         var rescued: Set<RandomID> = []
         for chunk in needed.chunks where index.lookup(chunk) == nil {
             guard let location = spare.lookup(chunk) else {
                 throw CairnError(
-                    .corrupt, "a chunk that a snapshot or segment needs is in no index: run `cairn check`",
+                    .corrupt, "a chunk that a snapshot or segment needs is in no pack that is there: run `cairn check`",
                     object: "chunk \(chunk.hex)")
             }
             rescued.insert(location.pack.id)

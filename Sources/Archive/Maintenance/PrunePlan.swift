@@ -14,26 +14,27 @@ struct PrunePlan {
     init(_ repository: Repository, maxUnused: Double) throws {
         let roots = try Roots(repository)
         let already = Set(try repository.condemned().flatMap(\.packs))
+        sizes = try repository.packSizes()
         let index = ChunkIndex()
+        let everything = ChunkIndex()
         var contents: [RandomID: PackContents] = [:]
         try repository.forEachIndex { _, object in
-            for pack in object.packs where !already.contains(pack.identity.id) {
+            // A pack that is gone, or cut off, is no place of its chunks: others that have them are needed.
+            for pack in object.packs where sizes[pack.identity.id] == pack.objectSize {
+                everything.insert(pack)
+                guard !already.contains(pack.identity.id) else { continue }
                 index.insert(pack)
                 contents[pack.identity.id] = pack
             }
         }
-        try repository.store.list(prefix: ObjectKind.chunk.folder) { info in
-            guard let id = Names.id(of: info.name, kind: .chunk), !already.contains(id) else { return }
-            sizes[id] = info.size
-        }
-        let everything = already.isEmpty ? index : try repository.loadIndex()
+        for id in already { sizes[id] = nil }
         let reachable = try Reachability(roots, repository, everything).chunks
         for chunk in reachable {
             guard let location = index.lookup(chunk) else {
                 // Only a condemned pack has it: sweeping will spare that.
                 guard everything.lookup(chunk) == nil else { continue }
                 throw CairnError(
-                    .corrupt, "a chunk that a snapshot or segment needs is in no index: run `cairn check`",
+                    .corrupt, "a chunk that a snapshot or segment needs is in no pack that is there: run `cairn check`",
                     object: "chunk \(chunk.hex)")
             }
             needed[location.pack.id, default: 0] += location.storedCount

@@ -1,4 +1,5 @@
 import Bytes
+import ObjectStore
 
 /// What nothing may be removed from: the snapshots and segments that there are.
 ///
@@ -67,5 +68,16 @@ struct Reachability {
                 try Leaf.forEach(inList: buffer.bytes, object: "leaf list \(id.hex)") { chunks.insert($0.chunk) }
             }
         }
+    }
+}
+
+extension Repository {
+    /// The packs in the store, with their sizes. Asked for after the roots were read: what these need is in it.
+    func packSizes() throws -> [RandomID: Int] {
+        var sizes: [RandomID: Int] = [:]
+        try store.list(prefix: ObjectKind.chunk.folder) { info in
+            if let id = Names.id(of: info.name, kind: .chunk) { sizes[id] = info.size }
+        }
+        return sizes
     }
 }
