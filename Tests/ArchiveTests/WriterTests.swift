@@ -65,7 +65,7 @@ import Testing
     @Test func leavesNameTheirFirstAndLastDocument() throws {
         let repository = try Engine.makeRepository()
         let writer = ArchiveWriter(repository: repository, index: try .load(repository), options: Engine.options)
-        let documents = Engine.documents(0..<100)
+        let documents = Engine.documents(0..<1_000)
         let stored = try Engine.feed(documents, to: writer.makeStream())
         writer.abort()
         var at = 0
@@ -74,7 +74,7 @@ import Testing
             at += leaf.documents
             #expect(try leaf.lastID == Engine.identity(documents[at - 1]))
         }
-        #expect(at == 100 && stored.documents == 100 && stored.leaves.count > 4)
+        #expect(at == 1_000 && stored.documents == 1_000 && stored.leaves.count > 4)
     }
 
     @Test func anInterruptedBackupIsGoneOnWith() throws {

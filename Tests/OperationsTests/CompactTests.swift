@@ -57,7 +57,7 @@ import Testing
         let report = try #require(try Self.compact(.snapshot(source.id.hex), in: server.repository))
         let before = try Self.chunks(of: source.id, in: server.repository)
         let after = try Self.chunks(of: report.id, in: server.repository)
-        #expect(before.count > 20)
+        #expect(before.count > 10)
         #expect(after.subtracting(before).count <= 2, "\(after.subtracting(before).count) of \(after.count)")
     }
 
