@@ -177,16 +177,14 @@ private struct DigestedRange: RangeConsumer {
 
 extension CollectionInfo {
     /// Options without the order of their names, which the server does not keep.
-    fileprivate var comparableOptions: [String: BSONValue] {
-        Dictionary(options.fields.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
-    }
+    fileprivate var comparableOptions: [String: BSONValue] { options.asSet }
 
     /// Indexes by name, each without the order of its options and the namespace that old servers put in; the order of
     /// keys stays.
     fileprivate var comparableIndexes: [String: [String: BSONValue]] {
         var result: [String: [String: BSONValue]] = [:]
         for index in indexes {
-            var fields = Dictionary(index.fields.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+            var fields = index.asSet
             fields["ns"] = nil
             if case .string(let name)? = fields["name"] { result[name] = fields }
         }
