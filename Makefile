@@ -28,8 +28,7 @@ lint: ## check the formatting of all Swift sources
 
 test: setup lint ## lint, build (warnings and undeclared imports are errors), run all tests
 	swift build --build-tests -c $(CONFIGURATION) $(TESTABLE) $(STRICT)
-	CAIRN_MONGOD="$$(.ci/mongod.sh)" swift test --skip-build --disable-xctest \
-	    -c $(CONFIGURATION) $(TESTABLE) $(TEST_OPTIONS)
+	CAIRN_MONGOD="$$(.ci/mongod.sh)" .ci/test.sh -c $(CONFIGURATION) $(TESTABLE) $(TEST_OPTIONS)
 
 demo: build ## back a throwaway server up, restore it into another, prove both equal
 	swift build -c release --product fixture $(STRICT)
