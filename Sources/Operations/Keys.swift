@@ -29,11 +29,16 @@ public struct Keys: Sendable {
 
     /// Adds a key; `source` is asked for once the repository is open.
     ///
+    /// - Throws: `.held` while there is maintenance.
     /// - Returns: the new key's id.
     public func add(label: String, source: () throws -> KeySource) throws -> RandomID {
         let repository = try access.open()
         try repository.requireWritable()
-        let id = try repository.addKey(try source(), label: label)
+        let source = try source()
+        // The lease keeps rotation out, which would not know of this key. Not before the source: a person may be asked.
+        let lease = try Lease.acquire(.writer, in: repository, note: "key add")
+        defer { lease.release() }
+        let id = try repository.addKey(source, label: label)
         try repository.appendAudit(
             operation: "key add", program: Program.name,
             details: ["key": .string(id.hex), "label": .string(label)])
@@ -54,9 +59,34 @@ public struct Keys: Sendable {
         guard candidates.count == 1 else {
             throw CairnError(.usage, "\(candidates.count) keys have an id that begins with \(prefix); give more digits")
         }
+        let lease = try Lease.acquire(.writer, in: repository, note: "key remove")
+        defer { lease.release() }
         try repository.removeKey(id)
         try repository.appendAudit(
             operation: "key remove", program: Program.name, details: ["key": .string(id.hex)])
         return id
+    }
+
+    /// Changes the master key for everything that is written from now on. What was written before stays readable, also
+    /// to those who kept the old one.
+    ///
+    /// - Parameters:
+    ///   - others: passphrases and key files that shall go on opening the repository, beside the one that opens it now.
+    ///   - revokesOthers: whether all other keys go.
+    /// - Throws: `.held` when any other job is at work; `.usage` naming the keys whose secrets are missing.
+    public func rotate(others: [KeySource], revokesOthers: Bool) throws -> KeyRotation {
+        let repository = try access.open()
+        let lease = try Lease.acquire(.maintenance, in: repository, note: "key rotate")
+        defer { lease.release() }
+        let rotation = try repository.rotateKeys(
+            keeping: [access.key] + others, revokesOthers: revokesOthers, under: lease)
+        let epoch = Int64(rotation.repository.keys.currentEpoch)
+        try rotation.repository.appendAudit(
+            operation: "key rotate", program: Program.name,
+            details: [
+                "epoch": .int64(epoch), "keys": .array(rotation.added.map { .string($0.hex) }),
+                "revoked": .array(rotation.revoked.map { .string($0.hex) }),
+            ])
+        return rotation
     }
 }

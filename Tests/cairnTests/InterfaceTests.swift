@@ -11,7 +11,7 @@ import Testing
         ["init"], ["backup"], ["backup", "full"], ["restore"], ["snapshots"], ["show"], ["cat"], ["diff"], ["stats"],
         ["check"],
         ["key"],
-        ["key", "list"], ["key", "add"], ["key", "remove"], ["unlock"], ["audit"],
+        ["key", "list"], ["key", "add"], ["key", "remove"], ["key", "rotate"], ["unlock"], ["audit"],
         ["completions"],
     ]
 

@@ -12,7 +12,7 @@ final class SampleRepository {
     let folder: TemporaryDirectory
     let path: String
     let keyFile: String
-    let repository: Repository
+    private(set) var repository: Repository
     private static let keyBytes = [UInt8](repeating: 7, count: 32)
     private static let key = KeySource.keyFile(SecretBytes(copying: keyBytes.rawSpan))
 
@@ -24,6 +24,9 @@ final class SampleRepository {
         try Data(Self.keyBytes).write(to: URL(fileURLWithPath: keyFile))
         repository = try Repository.create(store: try LocalStore.create(path: path), key: Self.key)
     }
+
+    /// Opens it anew, after its keys changed.
+    func reopen() throws { repository = try Repository.open(store: try LocalStore.open(path: path), key: Self.key) }
 
     /// What names the repository and its key to the binary.
     var environment: [String: String] { ["CAIRN_REPOSITORY": path, "CAIRN_KEY_FILE": keyFile] }

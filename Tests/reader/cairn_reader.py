@@ -104,7 +104,7 @@ class Repository:
         return data[32:48], 56 + length
 
     def unlock(self, secret, method):  # section 5.5
-        damaged, tried, usable = [], 0, 0
+        damaged, tried, usable, opened = [], 0, 0, []
         for name in self.names("keys"):
             where = "keys/" + name
             try:
@@ -119,9 +119,11 @@ class Repository:
                     self.derive(masters)
                     tag = mac(self.verification, bytes.fromhex(name) + data[:-64])
                     refuse(tag != data[-64:-32], where, "its HMAC is wrong")  # [K-6]
-                    return
+                    opened.append(masters)
             except Problem as problem:
                 damaged.append(str(problem))
+        if opened:
+            return self.derive(max(opened, key=len))  # [K-13]
         raise Problem(12 if usable else 13, f"opens none of {tried} keys, {usable} usable; damaged: {damaged}")
 
     def derive(self, masters):  # section 5.1

@@ -75,7 +75,11 @@ public final class KeyRing: Sendable {
     private func keys(of epoch: UInt32, object: String) throws -> Epoch {
         guard epoch < epochs.count else {
             throw CairnError(
-                .corrupt, "sealed under key epoch \(epoch), but the keys end at \(currentEpoch)", object: object)
+                .corrupt,
+                "sealed under key epoch \(epoch), but the keys end at \(currentEpoch): it is damaged, or "
+                    + "`cairn key rotate` was interrupted before it came to the key in use; run it again with one that "
+                    + "it was given",
+                object: object)
         }
         return epochs[Int(epoch)]
     }

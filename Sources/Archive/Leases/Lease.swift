@@ -45,7 +45,8 @@ public final class Lease: Sendable {
     ///   - note: what people are told who are kept waiting; no secret.
     ///   - duration: milliseconds until it expires unless renewed, at most 24 hours.
     ///   - renewing: false leaves renewing to the caller.
-    /// - Throws: `.held` naming the lease that is in the way, its note and its end.
+    /// - Throws: `.held` naming the lease that is in the way, its note and its end; `.usage` when the master key was
+    ///   changed since the repository was opened.
     public static func acquire(
         _ kind: LeaseRecord.Kind, scope: String? = nil, in repository: Repository, note: String,
         duration: Int64 = standardDuration, renewing: Bool = true
@@ -58,6 +59,8 @@ public final class Lease: Sendable {
         try lease.put(renewed: lease.created, mode: .ifAbsent)
         do {
             try requireNoConflict(kind, scope, except: lease.id, repository)
+            // Rotation is barred from here on: it cannot happen after this look.
+            try repository.requireNewestKeys()
         } catch {
             try? repository.store.delete(Names.object(.lease, lease.id))
             throw error

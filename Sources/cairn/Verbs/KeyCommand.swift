@@ -6,14 +6,14 @@ internal import Operations
 /// `cairn key`.
 struct KeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "key", abstract: "List, add and remove the keys that open the repository.",
+        commandName: "key", abstract: "List, add, remove and rotate the keys that open the repository.",
         discussion: """
             Every key opens the whole repository: a passphrase for people, a key file for jobs.
 
             Example:
               cairn key add --new-key-file /etc/cairn/key --label nightly
             """,
-        subcommands: [KeyListCommand.self, KeyAddCommand.self, KeyRemoveCommand.self])
+        subcommands: [KeyListCommand.self, KeyAddCommand.self, KeyRemoveCommand.self, KeyRotateCommand.self])
 }
 
 /// `cairn key list`.
@@ -122,6 +122,52 @@ struct KeyRemoveCommand: Verb {
         let removed = try Keys(access: session.repositoryAccess()).remove(prefix: id)
         try session.emit(
             "removed key \(SnapshotText.short(removed))\n", json: .object([("id", .string(removed.hex))]))
+        return .done
+    }
+}
+
+/// `cairn key rotate`.
+struct KeyRotateCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "rotate", abstract: "Change the master key for everything written from now on.",
+        discussion: """
+            What was written before stays as it is, readable with the new keys, and with the old ones to whoever kept \
+            them. All secrets that shall go on opening the repository are needed: the one in use and those given here. \
+            Keys whose secrets are missing keep it from running, unless --revoke-others lets them go: so a passphrase \
+            that leaked opens nothing any more. No other job may be at work.
+
+            Example:
+              cairn key rotate --keep-passphrase-file second.txt --revoke-others
+            """)
+
+    @OptionGroup var global: GlobalOptions
+
+    @Option(help: "File with another passphrase that stays; may be repeated.")
+    var keepPassphraseFile: [String] = []
+
+    @Option(help: "File with another 32-byte key that stays; may be repeated.")
+    var keepKeyFile: [String] = []
+
+    @Flag(help: "Remove all keys whose secrets are not given.")
+    var revokeOthers = false
+
+    func run(_ session: Session) throws -> ExitStatus {
+        let others =
+            try keepPassphraseFile.map { try SecretFile.passphrase(path: $0) }
+            + keepKeyFile.map { try SecretFile.key(path: $0) }
+        let rotation = try Keys(access: session.repositoryAccess()).rotate(
+            others: others, revokesOthers: revokeOthers)
+        var text = "key epoch \(rotation.repository.keys.currentEpoch) from now on\n"
+        for id in rotation.added { text += "  added   \(SnapshotText.short(id))\n" }
+        for id in rotation.revoked { text += "  revoked \(SnapshotText.short(id))\n" }
+        try session.emit(
+            text,
+            json: .object([
+                ("epoch", .integer(Int(rotation.repository.keys.currentEpoch))),
+                ("added", .array(rotation.added.map { .string($0.hex) })),
+                ("replaced", .array(rotation.replaced.map { .string($0.hex) })),
+                ("revoked", .array(rotation.revoked.map { .string($0.hex) })),
+            ]))
         return .done
     }
 }
