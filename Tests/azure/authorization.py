@@ -97,7 +97,8 @@ class Authorizer:
         expires_at, permissions = self.tokens.get(token, (None, ""))
         if expires_at is None or expires_at <= self.clock.now():
             why = "Issuer" if expires_at is None else "Lifetime"
-            raise ServiceError("InvalidAuthenticationInfo", headers=self._challenge(), AuthenticationErrorDetail=f"{why} validation failed.")
+            raise ServiceError("InvalidAuthenticationInfo", headers=self._challenge(),
+                               AuthenticationErrorDetail=f"{why} validation failed.")
         return Grant(permissions)
 
     def _shared_access(self, query, place, operation, connection):
