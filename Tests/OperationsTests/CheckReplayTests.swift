@@ -35,9 +35,69 @@ import Testing
         }
         try world.server.segment(from: world.server.snapshots[0].at)
         let report = try CheckReplay(access: world.access).run()
-        #expect(report.isSound && report.pairs.count == 4)
-        #expect(report.pairs.map(\.to) == world.server.snapshots.dropFirst().map(\.id))
+        let ids = world.server.snapshots.map(\.id)
+        #expect(report.isSound)
+        #expect(report.pairs.map(\.to) == ids.dropFirst() + [ids[4]])
+        #expect(report.pairs.map(\.from) == ids.dropLast() + [ids[0]])
         #expect(report.pairs.last?.documents == world.server.contents.values.reduce(0) { $0 + $1.documents.count })
+        let every = try CheckReplay(access: world.access, pairs: .every).run()
+        #expect(every.isSound)
+        #expect(every.pairs.map(\.to) == (1..<5).flatMap { Array(repeating: ids[$0], count: $0) })
+        #expect(every.pairs.map(\.from) == (1..<5).flatMap { Array(ids[..<$0]) })
+        #expect(every.documentsRead > report.documentsRead)
+    }
+
+    /// Of two snapshots of one time, such as compaction leaves, neither escapes.
+    @Test(arguments: [false, true])
+    func snapshotsOfOneTimeAreProvedBoth(isFirstForged: Bool) throws {
+        let world = try World()
+        let server = world.server
+        let good = server.contents[PaperServer.namespace("first")]?.documents ?? []
+        try server.update(5, version: 1, in: "first")
+        let (update, forged) = (
+            server.contents[PaperServer.namespace("first")]?.documents ?? [], PaperServer.document(7, 9)
+        )
+        #expect(good != update)
+        for isForged in [isFirstForged, !isFirstForged] {
+            server.forge("first") { $0 = update }
+            if isForged { server.forge("first") { $0[7] = forged } }
+            try server.snapshot(full: true)
+        }
+        server.forge("first") { $0 = update }
+        try server.update(6, version: 1, in: "first")
+        try server.snapshot(full: true)
+        try server.segment(from: server.snapshots[0].at)
+        let ids = server.snapshots.map(\.id)
+        let wrong = ids[isFirstForged ? 1 : 2]
+        let report = try CheckReplay(access: world.access, pairs: .every).run()
+        #expect(report.pairs.count == 6)
+        for pair in report.pairs {
+            #expect(pair.differences.isEmpty == (pair.from != wrong && pair.to != wrong), "\(pair)")
+        }
+        #expect(try !CheckReplay(access: world.access).run().isSound)
+    }
+
+    /// A snapshot that segments do not lead to begins a stretch of its own.
+    @Test func nothingIsComparedAcrossAGap() throws {
+        let world = try World()
+        let server = world.server
+        for version in 1..<4 {
+            try server.update(5, version: version, in: "first")
+            try server.snapshot()
+        }
+        try server.segment(from: server.snapshots[0].at)
+        try server.update(5, version: 4, in: "first")
+        server.forge("first") { $0.removeLast() }
+        for version in 5..<8 {
+            try server.update(5, version: version, in: "first")
+            try server.snapshot(full: version == 5)
+        }
+        try server.segment(from: server.snapshots[4].at)
+        let ids = server.snapshots.map(\.id)
+        let report = try CheckReplay(access: world.access).run()
+        #expect(report.isSound, "\(report.pairs)")
+        #expect(report.pairs.map(\.from) == [0, 1, 2, 0, 4, 5, 4].map { ids[$0] })
+        #expect(report.pairs.map(\.to) == [1, 2, 3, 3, 5, 6, 6].map { ids[$0] })
     }
 
     @Test func whatDoesNotFollowIsNamed() throws {
@@ -79,7 +139,8 @@ import Testing
         try server.snapshot(full: true)
         try server.segment(from: server.snapshots[0].at)
         let report = try CheckReplay(access: world.access).run()
-        #expect(report.pairs.last?.differences.count == 1)
-        #expect(report.pairs.last?.differences.first?.what.contains("_id 30") == true)
+        #expect(report.pairs.count == 3)
+        #expect(report.pairs[1].differences.count == 1)
+        #expect(report.pairs[1].differences.first?.what.contains("_id 30") == true)
     }
 }

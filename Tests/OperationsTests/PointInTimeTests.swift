@@ -171,7 +171,7 @@ struct PointInTimeTests {
             #expect(try Sight(rig.targetClient(), target).differences(sight) == [], "\(number)")
         }
         let proof = try CheckReplay(access: rig.access).run()
-        #expect(proof.pairs.count == 3)
+        #expect(proof.pairs.count == 4)
         for pair in proof.pairs { #expect(pair.differences == [], "\(pair.from.hex) to \(pair.to.hex)") }
     }
 

@@ -93,10 +93,14 @@ public struct Timeline: Sendable {
             following: segmentsLeading(from: end, to: Timestamp(rawValue: .max)))
     }
 
-    /// How to restore the same time from the snapshot before the route's; nil when no segments lead on from that one.
+    /// How to restore the same time from the snapshot of the same selection before the route's; nil when no segments
+    /// lead on from one.
     func earlier(_ route: Route) -> Route? {
         guard let range = ranges.first(where: { $0.from <= route.base.at && route.base.at <= $0.to }),
-            let base = snapshots.last(where: { range.from <= $0.at && $0.at < route.base.at })
+            let base = snapshots.last(where: { earlier in
+                range.from <= earlier.at && earlier.at < route.base.at && earlier.include == route.base.include
+                    && earlier.exclude == route.base.exclude
+            })
         else { return nil }
         return self.route(from: base, to: route.time)
     }

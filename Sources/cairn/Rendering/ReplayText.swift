@@ -16,7 +16,8 @@ enum ReplayText {
             text += "replayed \(names), \(times): \(Units.count(pair.documents)) documents, \(outcome)\n"
             for difference in pair.differences { text += try lines(difference) }
         }
-        return text
+        let read = "\(Units.count(report.documentsRead)) documents, \(Units.bytes(report.rawBytesRead))"
+        return text + "\(Units.count(report.pairs.count)) pairs of snapshots, read \(read)\n"
     }
 
     private static func lines(_ difference: CheckReplay.Difference) throws -> String {
@@ -33,6 +34,7 @@ enum ReplayText {
     static func json(_ report: CheckReplay.Report) throws -> JSON {
         .object([
             ("sound", .bool(report.isSound)),
+            ("documentsRead", .integer(report.documentsRead)), ("rawBytesRead", .integer(report.rawBytesRead)),
             (
                 "pairs",
                 .array(

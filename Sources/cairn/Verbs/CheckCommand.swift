@@ -19,7 +19,9 @@ struct CheckCommand: Verb {
             stores what is missing again, and earlier snapshots become whole with it.
 
             --replay proves snapshots by the oplog: each is compared with the one before it and all operations since, \
-            document for document. No server is needed; both snapshots are read whole.
+            document for document, and the newest with the oldest, across all in between. No server is needed; every \
+            snapshot is read about twice. --every-pair compares each with all before it, which for n snapshots takes \
+            about n²/2 readings of one.
 
             Example:
               cairn check --read-data-subset 5%
@@ -40,6 +42,9 @@ struct CheckCommand: Verb {
     @Flag(help: "Compare each snapshot with what the one before it and the oplog lead to.")
     var replay = false
 
+    @Flag(help: "With --replay: compare each snapshot with all before it.")
+    var everyPair = false
+
     @Option(help: "With --replay: only this replica set.")
     var set: String?
 
@@ -50,6 +55,7 @@ struct CheckCommand: Verb {
         if readData && readDataSubset != nil {
             throw ValidationError("--read-data and --read-data-subset exclude each other")
         }
+        if everyPair && !replay { throw ValidationError("--every-pair needs --replay") }
         if set != nil && !replay { throw ValidationError("--set needs --replay") }
         if let workers, !(1...256).contains(workers) { throw ValidationError("--workers takes a number from 1 to 256") }
         _ = try subset()
@@ -67,7 +73,9 @@ struct CheckCommand: Verb {
         let (report, proof) = try session.runJob { progress, cancellation in
             let report = try CheckRepository(options: options, progress: progress, cancellation: cancellation).run()
             guard replay else { return (report, CheckReplay.Report?.none) }
-            let check = CheckReplay(access: access, set: set, progress: progress, cancellation: cancellation)
+            let check = CheckReplay(
+                access: access, set: set, pairs: everyPair ? .every : .neighbours, progress: progress,
+                cancellation: cancellation)
             return (report, try check.run())
         }
         try session.emit(
