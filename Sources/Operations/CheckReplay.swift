@@ -48,6 +48,9 @@ public struct CheckReplay: Sendable {
         public var documents: Int
         /// What differs; empty when nothing does.
         public var differences: [Difference]
+        /// Why nothing can be said about it; nil when it was compared. A first snapshot that was taken while `$out`
+        /// filled a collection does not hold that, and no earlier one knows how it came to be.
+        public var unproved: String?
     }
 
     /// Something that is not equal.
@@ -77,12 +80,14 @@ public struct CheckReplay: Sendable {
         public var documentsRead = 0
         /// Their raw bytes.
         public var rawBytesRead = 0
-        /// Whether every pair was equal.
+        /// Whether no pair differs.
         public var isSound: Bool { pairs.allSatisfy(\.differences.isEmpty) }
+        /// Whether every pair was compared.
+        public var isComplete: Bool { pairs.allSatisfy { $0.unproved == nil } }
     }
 
     /// Errors that are the archive's fault.
-    private static let faults: Set<CairnError.Code> = [.corrupt, .unsupportedFormat, .incomplete]
+    private static let faults: Set<CairnError.Code> = [.corrupt, .unsupportedFormat]
     /// Documents that a difference names.
     private static let documentsShown = 10
 
@@ -155,7 +160,9 @@ public struct CheckReplay: Sendable {
     /// What cannot be read or applied is a difference, too: the other pairs are looked at all the same.
     private func outcome(_ body: () throws -> Digested) throws -> Result<Digested, CairnError> {
         try cancellation.check()
-        do { return .success(try body()) } catch let error as CairnError where CheckReplay.faults.contains(error.code) {
+        do { return .success(try body()) } catch let error as CairnError
+            where CheckReplay.faults.contains(error.code) || error.code == .incomplete
+        {
             return .failure(error)
         }
     }
@@ -172,6 +179,8 @@ public struct CheckReplay: Sendable {
             try compare(replayed, stored, &pair)
         } catch let error as CairnError where CheckReplay.faults.contains(error.code) {
             pair.differences.append(Difference(namespace: error.object ?? "", what: error.message))
+        } catch let error as CairnError where error.code == .incomplete {
+            pair.unproved = "\(error)"
         }
         return pair
     }

@@ -32,6 +32,7 @@ final class PaperServer {
     private var entries: [(time: Timestamp, entry: BSONDocument)] = []
     private var archived: [String: CatalogueEntry] = [:]
     private var collectionCount: UInt8 = 0
+    private var hidden: Contents = [:]
 
     /// Small chunks, so that little data makes many of them.
     init(_ store: any ObjectStore = MemoryStore(), key: KeySource = .keyFile(SecretBytes.random(32))) throws {
@@ -103,6 +104,12 @@ final class PaperServer {
         body(&contents[Self.namespace(name)]!.documents)
         tick()
     }
+
+    /// Hides a collection from backups, as they leave out one that `$out` is filling.
+    func forget(_ name: String) { hidden[name] = contents.removeValue(forKey: Self.namespace(name)) }
+
+    /// Ends what `forget` began.
+    func recall(_ name: String) { contents[Self.namespace(name)] = hidden.removeValue(forKey: name) }
 
     /// Does something anywhere, at random.
     func act(_ random: inout SeededGenerator, ids: Int) throws {

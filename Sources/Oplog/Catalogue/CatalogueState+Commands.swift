@@ -106,7 +106,8 @@ extension CatalogueState {
             throw CairnError(
                 .incomplete,
                 "the collection that is renamed to this at \(command.time) was being made when the snapshot was taken, "
-                    + "which does not hold its documents: start from an earlier snapshot",
+                    + "or not among what it takes, so its documents are not there: choose a time before that or one "
+                    + "not before the next snapshot",
                 object: "\(to.database).\(to.name)")
         }
         return CatalogueChange(dropped: try makeWay(command, to))

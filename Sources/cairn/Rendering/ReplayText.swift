@@ -12,8 +12,13 @@ enum ReplayText {
         for pair in report.pairs {
             let names = "\(SnapshotText.short(pair.from)) to \(SnapshotText.short(pair.to))"
             let times = "\(SnapshotText.time(pair.fromTime)) to \(SnapshotText.time(pair.toTime))"
+            text += "replayed \(names), \(times): "
+            if let reason = pair.unproved {
+                text += Table.printable("cannot be compared: \(reason)") + "\n"
+                continue
+            }
             let outcome = pair.differences.isEmpty ? "equal" : "DIFFERENT"
-            text += "replayed \(names), \(times): \(Units.count(pair.documents)) documents, \(outcome)\n"
+            text += "\(Units.count(pair.documents)) documents, \(outcome)\n"
             for difference in pair.differences { text += try lines(difference) }
         }
         let read = "\(Units.count(report.documentsRead)) documents, \(Units.bytes(report.rawBytesRead))"
@@ -44,6 +49,7 @@ enum ReplayText {
                             ("to", .string(pair.to.hex)), ("toAt", SnapshotText.json(pair.toTime)),
                             ("documents", .integer(pair.documents)),
                             ("differences", .array(try pair.differences.map(json))),
+                            ("unproved", JSON(pair.unproved)),
                         ])
                     })
             ),
