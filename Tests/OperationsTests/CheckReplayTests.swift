@@ -81,12 +81,12 @@ import Testing
     @Test func whatNoSnapshotHoldsCannotBeCompared() throws {
         let world = try World()
         let server = world.server
-        server.create("passing")
-        server.insert(1, into: "passing")
-        server.forget("passing")
+        server.create("tmp.agg_out.1")
+        server.insert(1, into: "tmp.agg_out.1")
+        server.forget("tmp.agg_out.1")
         try server.snapshot(full: true)
-        server.recall("passing")
-        server.rename("passing", to: "out")
+        server.recall("tmp.agg_out.1")
+        server.rename("tmp.agg_out.1", to: "out")
         try server.snapshot(full: true)
         try server.segment(from: server.snapshots[1].at)
         let report = try CheckReplay(access: world.access).run()
