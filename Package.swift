@@ -36,6 +36,7 @@ let package = Package(
         .systemLibrary(
             name: "CMongoC", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         .target(name: "Bytes", dependencies: ["CLinux", "CZstd", "COpenSSL"], swiftSettings: spans),
@@ -44,6 +45,8 @@ let package = Package(
         .target(name: "Archive", dependencies: ["Bytes", "BSON", "ObjectStore"], swiftSettings: house),
         .target(name: "Oplog", dependencies: ["Bytes", "BSON"], swiftSettings: spans),
         .target(name: "Mongo", dependencies: ["Bytes", "BSON", "CMongoC"], swiftSettings: house),
+        .target(
+            name: "Remote", dependencies: ["Bytes", "BSON", "ObjectStore", "Mongo", "CCurl"], swiftSettings: house),
         .target(
             name: "Operations",
             dependencies: [
@@ -81,6 +84,9 @@ let package = Package(
         .testTarget(
             name: "OplogTests", dependencies: ["Oplog", "Mongo", "BSON", "Bytes", "TestSupport"], swiftSettings: house),
         .testTarget(name: "MongoTests", dependencies: ["Mongo", "BSON", "Bytes", "TestSupport"], swiftSettings: house),
+        .testTarget(
+            name: "RemoteTests", dependencies: ["Remote", "ObjectStore", "Mongo", "BSON", "Bytes", "TestSupport"],
+            swiftSettings: house),
         .testTarget(
             name: "OperationsTests",
             dependencies: ["Operations", "Archive", "Oplog", "Mongo", "ObjectStore", "BSON", "Bytes", "TestSupport"],

@@ -4,10 +4,10 @@
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
-# libmongoc, libzstd, libcrypto: what cairn links. libcurl4: what the cached mongod links. python3 and its two
-# modules: the independent reader of the format.
+# libmongoc, libzstd, libcrypto, libcurl: what cairn links. liblzma5: what the cached mongod links, beside libcurl.
+# python3 and its two modules: the independent reader of the format.
 packages=(
-    libmongoc-dev libzstd-dev libssl-dev pkg-config libcurl4 liblzma5
+    libmongoc-dev libzstd-dev libssl-dev libcurl4-openssl-dev pkg-config liblzma5
     python3 python3-cryptography python3-zstandard
 )
 bench_packages=(zstd openssl restic borgbackup)

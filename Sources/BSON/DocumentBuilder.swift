@@ -42,6 +42,14 @@ public struct DocumentBuilder {
         append(name, type: .document, rawValue: document)
     }
 
+    /// Appends generic binary data (subtype 0).
+    public mutating func append(_ name: String, binary: RawSpan) {
+        appendHeader(.binary, name)
+        appendInteger(Int32(binary.byteCount))
+        bytes.append(0)
+        bytes.append(binary)
+    }
+
     /// Appends an element as it is, name included.
     public mutating func append(_ element: borrowing ElementView) { bytes.append(element.bytes) }
 

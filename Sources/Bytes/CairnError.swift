@@ -33,6 +33,10 @@ public struct CairnError: Error, CustomStringConvertible, Sendable {
         public static let noSpace = Code("noSpace")
         /// Wrong usage or configuration.
         public static let usage = Code("usage")
+        /// The object is in a tier that must bring it back before it can be read.
+        public static let archived = Code("archived")
+        /// A retention policy of the store forbids to change or delete the object yet.
+        public static let immutable = Code("immutable")
         /// A signal or a caller asked to stop.
         public static let interrupted = Code("interrupted")
         /// A stated maximum was exceeded.

@@ -55,7 +55,7 @@ public final class DocumentWriter {
                 find.append("batchSize", BSONValue(part.count))
             }
             var found: [[UInt8]] = []
-            try repeating {
+            try client.repeatingOverElections {
                 found = []
                 try client.forEachDocument(of: find, db: namespace.db, namespace: namespace.description) {
                     found.append([UInt8]($0.bytes))
@@ -247,7 +247,7 @@ extension DocumentWriter {
 
     /// - Returns: what the server refused, in the order of the command.
     private func run(_ command: BSONDocument, _ namespace: Namespace) throws -> [Refusal] {
-        try repeating {
+        try client.repeatingOverElections {
             try client.run(command.bytes.rawSpan, db: namespace.db, namespace: namespace.description, into: reply)
         }
         return try reply.withView { reply in
@@ -267,19 +267,5 @@ extension DocumentWriter {
             }
             return refused
         }
-    }
-
-    private func repeating(_ body: () throws -> Void) throws {
-        for delay in MongoClient.retryDelays {
-            do { return try body() } catch {
-                guard ServerError.isTransient(error) || ServerError(causing: error)?.isCursorLost == true else {
-                    throw error
-                }
-            }
-            usleep(UInt32(delay) * 1_000)
-            // After an election the primary is another node; while there is none the next try waits longer.
-            _ = try? client.pool.pin(preferredHost: nil)
-        }
-        try body()
     }
 }

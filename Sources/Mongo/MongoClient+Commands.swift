@@ -35,7 +35,7 @@ extension MongoClient {
     /// Walks all documents of a cursor-returning command (`listCollections`, `listIndexes`, `find`, `aggregate`, …),
     /// batch by batch. For listings: documents of the data path go through `RangeScanner`. Not retried; wrap it in
     /// `retrying` where `body` can start over.
-    func forEachDocument(
+    public func forEachDocument(
         of command: BSONDocument, db: String, namespace: String? = nil, _ body: (DocumentView) throws -> Void
     ) throws {
         var reply = try run(command, db: db, namespace: namespace)

@@ -26,7 +26,7 @@ public struct RetryPolicy: Sendable {
 
     /// The wait after failure number `failures`: half of the bound is certain and the other half random, so that many
     /// clients that a store turned away together do not come back together, yet none comes back at once.
-    func delay(afterFailures failures: Int) -> Duration {
+    public func delay(afterFailures failures: Int) -> Duration {
         var bound = firstDelay
         for _ in 1..<max(failures, 1) where bound < delayMax { bound *= 2 }
         bound = min(bound, delayMax)

@@ -28,6 +28,10 @@ import Testing
             reason: "what an oplog entry means: no server, no archive"),
         Rule(target: "Mongo", modules: ["Bytes", "BSON", "CMongoC"], reason: "knows no archive"),
         Rule(
+            target: "Remote",
+            modules: ["Bytes", "BSON", "ObjectStore", "Mongo", "CCurl", "Foundation", "FoundationXML"],
+            reason: "stores over the network: never holds a key that opens data, so it knows no archive"),
+        Rule(
             target: "Operations",
             modules: ["Bytes", "BSON", "ObjectStore", "Archive", "Oplog", "Mongo", "Logging"],
             reason: "joins the archive and the server, and leaves the user to the command line"),
