@@ -17,7 +17,7 @@ SWIFT_SOURCES := Package.swift Sources Tests $(wildcard benchmarks/Package.swift
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-setup: ## install what is missing: Debian packages and a mongod
+setup: ## install what is missing: Debian packages, a mongod and an SDK
 	@.ci/setup.sh
 
 build: setup ## build cairn in release mode
@@ -28,7 +28,8 @@ lint: ## check the formatting of all Swift sources
 
 test: setup lint ## lint, build (warnings and undeclared imports are errors), run all tests
 	swift build --build-tests -c $(CONFIGURATION) $(TESTABLE) $(STRICT)
-	CAIRN_MONGOD="$$(.ci/mongod.sh)" .ci/test.sh -c $(CONFIGURATION) $(TESTABLE) $(TEST_OPTIONS)
+	CAIRN_MONGOD="$$(.ci/mongod.sh)" CAIRN_AZURE_SDK="$$(.ci/azure-sdk.sh)" \
+		.ci/test.sh -c $(CONFIGURATION) $(TESTABLE) $(TEST_OPTIONS)
 
 demo: build ## back a throwaway server up, restore it into another, prove both equal
 	swift build -c release --product fixture $(STRICT)
@@ -42,5 +43,5 @@ bench: build ## the engine's benchmarks, and cairn beside mongodump, restic and 
 	swift build -c release --package-path benchmarks --product snapshots
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/compare
 
-clean: ## remove what was built; the cached mongod stays
+clean: ## remove what was built; the cached mongod and SDK stay
 	rm -rf .build benchmarks/.build

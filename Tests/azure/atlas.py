@@ -191,7 +191,8 @@ class Atlas(Fake):
         return {**shown, "failed": self._status(thing) == "failed"}
 
     def _page(self, request, things):
-        size, number = int(request.query.get("itemsPerPage", 100)), int(request.query.get("pageNum", 1))
+        query = dict(request.query_pairs)
+        size, number = int(query.get("itemsPerPage", 100)), int(query.get("pageNum", 1))
         if not 1 <= size <= PAGE_LIMIT or number < 1:
             raise _error(400, "INVALID_QUERY_PARAMETER", f"itemsPerPage is 1 to {PAGE_LIMIT}, pageNum at least 1.")
         newest_first = sorted(things, key=lambda one: one["createdAt"], reverse=True)

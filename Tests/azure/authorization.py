@@ -24,10 +24,10 @@ class Grant:
         """Whether one of `letters` is granted."""
         return any(letter in self.permissions for letter in letters)
 
-    def require(self, letters):
-        """Refuses the request where none of `letters` is granted."""
+    def require(self, letters, otherwise="AuthorizationPermissionMismatch"):
+        """Refuses the request, with the code `otherwise`, where none of `letters` is granted."""
         if not self.allows(letters):
-            raise ServiceError("AuthorizationPermissionMismatch")
+            raise ServiceError(otherwise)
 
 
 class Authorizer:

@@ -11,12 +11,19 @@ from clock import iso_date
 from errors import ServiceError
 from leases import Lease
 
-ONLINE_TIERS = ("Hot", "Cool", "Cold")
-TIERS = ONLINE_TIERS + ("Archive",)
+TIERS = ("Hot", "Cool", "Cold", "Archive")
 DAY = 86400
 # Rehydration's longest times: archive-rehydrate-overview.
 REHYDRATION_SECONDS = {"Standard": 15 * 3600, "High": 3600}
 _etags = itertools.count(0x8DB000000000000)
+
+
+def tier_named(text):
+    """The tier as the service writes it; clients, rclone among them, write it as they like."""
+    tier = text.capitalize()
+    if tier not in TIERS:
+        raise ServiceError("InvalidHeaderValue", HeaderName="x-ms-access-tier")
+    return tier
 
 
 def new_etag():
@@ -108,8 +115,6 @@ class Revision:
 
     def set_tier(self, tier, priority, now):
         """Moves to another tier; returns whether that takes time."""
-        if tier not in TIERS:
-            raise ServiceError("InvalidHeaderValue", HeaderName="x-ms-access-tier")
         if priority not in REHYDRATION_SECONDS:
             raise ServiceError("InvalidHeaderValue", HeaderName="x-ms-rehydrate-priority")
         if self.tier == "Archive" and tier != "Archive":

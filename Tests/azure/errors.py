@@ -70,6 +70,7 @@ KNOWN = {
     "RequestBodyTooLarge": (413, "The request body is too large and exceeds the maximum permissible limit."),
     "ServerBusy": (503, "The server is currently unable to receive requests. Please retry your request."),
     "SnapshotsPresent": (409, "This operation is not permitted because the blob has snapshots."),
+    "UnauthorizedBlobOverwrite": (403, "This request is not authorized to perform blob overwrites."),
     "UnsupportedHttpVerb": (405, "The resource doesn't support the specified HTTP verb."),
 }
 

@@ -58,7 +58,7 @@ class Fake:
         connection.send(response, request.method)
 
     def _answer(self, request):
-        entry = {"method": request.method, "path": request.path, "query": request.query,
+        entry = {"method": request.method, "path": request.path, "query": dict(request.query_pairs),
                  "headers": dict(request.headers.items()), "body": request.body.decode("utf-8", "replace")}
         self.log.append(entry)
         try:

@@ -2,7 +2,7 @@
 
 import conditions
 import writes
-from blobs import Container
+from blobs import Container, tier_named
 from clock import http_date, parse_http_date
 from errors import ServiceError
 from wire import Response
@@ -101,7 +101,7 @@ def set_tier(call):
     if tier is None:
         raise ServiceError("MissingRequiredHeader", HeaderName="x-ms-access-tier")
     priority = headers.get("x-ms-rehydrate-priority", "Standard")
-    return Response(202 if revision.set_tier(tier, priority, call.account.clock.now()) else 200)
+    return Response(202 if revision.set_tier(tier_named(tier), priority, call.account.clock.now()) else 200)
 
 
 def delete_blob(call):

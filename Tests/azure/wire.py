@@ -279,9 +279,9 @@ class Connection(socketserver.BaseRequestHandler):
                 piece = view[start:start + min(pace.step, left)]
                 if not piece:
                     return
+                pace.wait(len(piece))
                 self.request.sendall(piece)
                 left -= len(piece)
-                pace.wait(len(piece))
 
     def reset(self):
         """Ends the connection with a TCP reset, as a balancer does that lost its server."""

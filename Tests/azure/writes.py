@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 
 import checksums
 import conditions
-from blobs import TIERS, Content, Policy, Revision
+from blobs import Content, Policy, Revision, tier_named
 from clock import http_date, parse_http_date
 from errors import ServiceError
 from operations import place_of
@@ -86,9 +86,8 @@ def _new_revision(call, content, with_plain_names):
     """A revision as the headers of a write describe it."""
     headers = call.request.headers
     now = call.account.clock.now()
-    tier = headers.get("x-ms-access-tier")
-    if tier is not None and tier not in TIERS:
-        raise ServiceError("InvalidHeaderValue", HeaderName="x-ms-access-tier")
+    wanted = headers.get("x-ms-access-tier")
+    tier = None if wanted is None else tier_named(wanted)
     revision = Revision(
         content, created=now, last_modified=now, properties=_properties(headers, with_plain_names),
         metadata=metadata_of(headers), tier=tier or "Hot", tier_inferred=tier is None, policy=policy_of(headers, now))
@@ -118,7 +117,7 @@ def _check_write(call):
     conditions.check_write(headers, current)
     if current is not None:
         # `create` alone is for what is not there yet.
-        call.grant.require(call.operation.permissions)
+        call.grant.require(call.operation.permissions, otherwise="UnauthorizedBlobOverwrite")
     entry = call.account.container(call.place.container).entries.get(call.place.blob)
     if entry is not None:
         entry.lease.check_write(headers.get("x-ms-lease-id"))
