@@ -2,6 +2,7 @@
 
 import datetime
 import email.utils
+import functools
 import time
 
 
@@ -22,6 +23,12 @@ class Clock:
 
 def http_date(seconds):
     """RFC 9110's date, as in Last-Modified."""
+    return _date_of_second(int(seconds))
+
+
+# A listing of many blobs would otherwise spend most of its time on the same few dates.
+@functools.lru_cache(maxsize=10_000)
+def _date_of_second(seconds):
     return email.utils.formatdate(seconds, usegmt=True)
 
 

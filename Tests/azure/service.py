@@ -140,13 +140,14 @@ class Service:
         try:
             response = self._answer(call, request_id)
             status = response.status
-            self._send(call, response, request_id)
         finally:
+            # Before the answer is sent: who has it may ask for the count at once.
             self.journal.add({
                 "number": number, "operation": call.operation.name, "method": request.method, "path": request.path,
                 "query": {name: value for name, value in request.query.items() if name != "sig"}, "status": status,
                 "received": call.received, "range": request.headers.get("x-ms-range") or request.headers.get("range"),
             })
+        self._send(call, response, request_id)
 
     def _answer(self, call, request_id):
         try:

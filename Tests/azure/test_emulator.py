@@ -415,7 +415,7 @@ class FaultTests(EmulatorTestCase):
         self.put("name", data)
         for action, error in (("reset_response_after", ConnectionResetError),
                               ("truncate_response_after", http.client.IncompleteRead)):
-            self.emulator.faults({action: 1000, "method": "GET"})
+            self.emulator.faults({action: 300_000, "method": "GET"})
             with self.assertRaises(error):
                 fetch(self.url("name"))
             self.emulator.faults({action: 70_000, "method": "GET"})
