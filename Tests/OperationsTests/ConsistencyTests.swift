@@ -154,4 +154,47 @@ struct ConsistencyTests {
         #expect(try rig.differences([db]).isEmpty)
         #expect(try rig.damage().isEmpty)
     }
+
+    /// Definitions that change without a pause: collections come, are renamed and go between two looks at the catalogue,
+    /// and each snapshot has those of its time.
+    @Test func definitionsThatNeverRest() throws {
+        let source = try ThrowawayServer()
+        let rig = try Rig(source: source.uri)
+        let db = Rig.database()
+        let client = try source.connect()
+        for number in 0..<30 { try client.fill(db, "calm\(number)", 0..<20, seed: UInt64(number)) }
+        let writers = (0..<2).map { writer in
+            Background(source.uri) { client, round in
+                let name = "restless\(writer)"
+                switch round % 4 {
+                case 0: try client.fill(db, name, 0..<3, seed: UInt64(round))
+                case 1:
+                    // Takes long beside the others.
+                    guard round % 32 == 1 else { break }
+                    try client.run(
+                        ["createIndexes": .string(name), "indexes": [["key": ["n": 1], "name": "n"]]], db: db)
+                case 2:
+                    try client.run(
+                        ["renameCollection": .string("\(db).\(name)"), "to": .string("\(db).\(name) moved")],
+                        db: "admin")
+                default: try client.run(["drop": .string(name + " moved")], db: db)
+                }
+            }
+        }
+        for writer in writers { writer.awaitRounds(4) }
+        let before = writers.reduce(0) { $0 + $1.rounds }
+        var errors: [String] = []
+        for number in 0..<6 {
+            do { try rig.backup(number == 3 ? .full : .automatic, ["\(db).*"]) } catch {
+                errors.append("backup \(number): \(error)")
+            }
+        }
+        let during = writers.reduce(0) { $0 + $1.rounds } - before
+        for writer in writers { try writer.stop() }
+        print("\(during) changes of definitions beside the backups")
+        #expect(errors.isEmpty, "\(errors.joined(separator: "\n"))")
+        try rig.backup(.automatic, ["\(db).*"])
+        let proof = try CheckReplay(access: rig.access, pairs: .every).run()
+        #expect(proof.isSound && proof.isComplete, "\(proof.pairs.flatMap(\.differences))")
+    }
 }

@@ -5,8 +5,10 @@ internal import Mongo
 
 /// The collections, views and indexes of a deployment as they were at one cluster time.
 ///
-/// `listCollections` cannot be asked for a past time. Listing before and after the time is chosen, until both are
-/// equal, gives the same: what did not change around the time was like that at the time.
+/// `listCollections` cannot be asked for a past time. So it is asked around the time, and the oplog must know of no
+/// change between the beginning of the first listing and the time: what was made and dropped again between the listings
+/// would be in neither, and the snapshot would lack it. Both listings must be equal besides, for what transactions of
+/// several oplog entries define.
 struct ExactCatalogue {
     /// Sorted by namespace.
     let collections: [CollectionInfo]
@@ -16,8 +18,8 @@ struct ExactCatalogue {
     /// The time that the catalogue belongs to.
     var time: Timestamp? { optime?.timestamp }
 
-    /// Listings before the job gives up: DDL would have to run without a pause.
-    private static let listingsMax = 10
+    /// How long definitions may change without a pause that a look fits into, before the job gives up.
+    private static let patience = Duration.seconds(60)
     /// How long a majority may take to acknowledge what the node has, in milliseconds: beyond, the set has no working
     /// majority.
     private static let majorityWaitMax = 60_000
@@ -25,21 +27,31 @@ struct ExactCatalogue {
     static func take(
         _ deployment: MongoDeployment, _ filter: NamespaceFilter, _ cancellation: Cancellation
     ) throws -> ExactCatalogue {
-        var before = try Catalogue.list(deployment, filter: filter, connections: 4)
-        guard deployment.server.setName != nil else { return ExactCatalogue(collections: before, optime: nil) }
+        guard deployment.server.setName != nil else {
+            let listed = try Catalogue.list(deployment, filter: filter, connections: 4)
+            return ExactCatalogue(collections: listed, optime: nil)
+        }
         let client = try deployment.checkOut()
-        for _ in 0..<listingsMax {
+        var start = try client.lastWrite().majority.timestamp
+        var before = try Catalogue.list(deployment, filter: filter, connections: 4)
+        let deadline = ContinuousClock.now + patience
+        repeat {
             try cancellation.check()
             let time = try majorityTime(coveringListing: client, cancellation)
             let after = try Catalogue.list(deployment, filter: filter, connections: 4, sizes: false)
-            if describesSame(before, after) { return ExactCatalogue(collections: before, optime: time) }
+            if describesSame(before, after),
+                try !client.definitionsChanged(after: start, through: time.timestamp, filter)
+            {
+                return ExactCatalogue(collections: before, optime: time)
+            }
+            start = try max(time.timestamp, client.lastWrite().majority.timestamp)
             before = try Catalogue.list(deployment, filter: filter, connections: 4)
-        }
+        } while ContinuousClock.now < deadline
         throw CairnError(
             .snapshotUnavailable,
-            "collections or indexes were created or dropped during each of \(listingsMax) looks at the catalogue: "
-                + "run the backup again "
-                + "when the deployment is less busy with that, or leave the namespaces out")
+            "collections or indexes were created or dropped during each look at the catalogue for "
+                + "\(patience.components.seconds) s: run the backup again when the deployment is less busy with that, "
+                + "or leave the namespaces out")
     }
 
     /// A majority time at which everything that a listing just showed is committed: the listing reads the node's own
