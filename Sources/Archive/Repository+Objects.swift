@@ -54,18 +54,21 @@ extension Repository {
     /// The ids of all snapshots, ascending.
     public func snapshotIDs() throws -> [RandomID] { try list(.snapshot) }
 
-    /// Reads one snapshot.
+    /// Reads one snapshot. One that a fence has made void is not found, as if it were not there.
     public func snapshot(_ id: RandomID) throws -> Snapshot {
-        try Snapshot(id: id, try readSealed(kind: .snapshot, id: id))
+        let snapshot = try Snapshot(id: id, try readSealed(kind: .snapshot, id: id))
+        try requireValid(snapshot, object: Names.text(.snapshot, id))
+        return snapshot
     }
 
     /// Reads all snapshots, oldest first.
     ///
     /// - Parameter damaged: is told of a snapshot that is damaged or of a newer version; when nil, the first such error
-    ///   is thrown. One that somebody removes meanwhile is passed over.
+    ///   is thrown. One that somebody removes meanwhile is passed over, and so is a void one.
     public func snapshots(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> [Snapshot] {
-        let snapshots = try readAll(.snapshot, damaged: damaged) { try Snapshot(id: $0, $1) }
-        return snapshots.sorted { ($0.at, $0.started, $0.id) < ($1.at, $1.started, $1.id) }
+        try valid(try everySnapshot(damaged: damaged)).sorted {
+            ($0.at, $0.started, $0.id) < ($1.at, $1.started, $1.id)
+        }
     }
 
     /// Commits a snapshot. Everything that it refers to must be durable. format-spec.md §11 [W-3].

@@ -8,16 +8,17 @@ extension Repository {
 
     /// Reads one segment's description; `SegmentReader` reads its entries.
     public func segment(_ id: RandomID) throws -> Segment {
-        try Segment(id: id, try readSealed(kind: .segment, id: id))
+        let segment = try Segment(id: id, try readSealed(kind: .segment, id: id))
+        try requireValid(segment, object: Names.text(.segment, id))
+        return segment
     }
 
     /// Reads the descriptions of all segments, by the time that they begin at, then by the one that they end at.
     ///
     /// - Parameter damaged: is told of a segment that is damaged or of a newer version; when nil, the first such error
-    ///   is thrown. One that somebody removes meanwhile is passed over.
+    ///   is thrown. One that somebody removes meanwhile is passed over, and so is a void one.
     public func segments(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> [Segment] {
-        let segments = try readAll(.segment, damaged: damaged) { try Segment(id: $0, $1) }
-        return segments.sorted {
+        try valid(try everySegment(damaged: damaged)).sorted {
             ($0.from.timestamp, $0.to.timestamp, $0.id) < ($1.from.timestamp, $1.to.timestamp, $1.id)
         }
     }

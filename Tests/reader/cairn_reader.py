@@ -30,10 +30,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-CHUNK, INDEX, SNAPSHOT, SEGMENT = 1, 3, 4, 5  # kinds, section 4.2
+CHUNK, INDEX, SNAPSHOT, SEGMENT, FENCE = 1, 3, 4, 5, 10  # kinds, section 4.2
 PACK, METADATA = 0, 1  # keys of an epoch
 DOCUMENTS, LEAF_LIST, CATALOGUE, OPLOG, RUN = 1, 2, 3, 4, 5  # chunk types, section 6.1
-FOLDERS = {INDEX: "indexes", SNAPSHOT: "snapshots", SEGMENT: "segments"}
+FOLDERS = {INDEX: "indexes", SNAPSHOT: "snapshots", SEGMENT: "segments", FENCE: "fences"}
 MAGIC = b"\xCA\x49\x52\x4E%s\x0D\x0A\x1A"  # section 3.3
 CHUNK_MAX = SEALED_MAX = 64 << 20
 PACK_MAX, PACK_CHUNKS_MAX, INDEX_CHUNKS_MAX, SMALL_MAX = 1 << 30, 32768, 50000, 65536
@@ -190,8 +190,16 @@ class Repository:
                 failure = problem  # another place may be intact [I-2]
         raise failure
 
+    def counting(self, found):  # [Y-2]
+        fenced = set(self.names("fences"))
+        for each in found:
+            lease = get(each, "lease", bytes, each["id"]).hex() if "lease" in each else None
+            keep = get(self.sealed(FENCE, lease), "keep", bytes, lease) if lease in fenced else None
+            if keep is None or bytes.fromhex(each["id"]) in {keep[at:at + 16] for at in range(0, len(keep), 16)}:
+                yield each
+
     def snapshots(self):  # section 9
-        found = [self.snapshot(name) for name in self.names("snapshots")]
+        found = self.counting([self.snapshot(name) for name in self.names("snapshots")])
         return sorted(found, key=lambda snapshot: (snapshot["at"], snapshot["started"], snapshot["id"]))
 
     def snapshot(self, name):
@@ -272,7 +280,7 @@ class Repository:
         refuse(found != entry["live"], where, f"{found} documents are live, {entry['live']} are counted")
 
     def segments(self):  # section 9.7
-        found = [dict(self.sealed(SEGMENT, name), id=name) for name in self.names("segments")]
+        found = list(self.counting([dict(self.sealed(SEGMENT, name), id=name) for name in self.names("segments")]))
         for segment in found:
             where = "segments/" + segment["id"]
             for field, kind in dict(set=str, host=str, created=int, addedBytes=int).items():

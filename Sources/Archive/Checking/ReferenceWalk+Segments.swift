@@ -10,8 +10,8 @@ extension ReferenceWalk {
                 segments.append(try repository.segment(id))
             } catch let error as CairnError where error.isDamage {
                 let name = Names.object(.segment, id)
-                // Forgotten by somebody since the listing: not there, not damaged.
-                if error.code == .notFound, try repository.store.stat(name) == nil { continue }
+                // Forgotten by somebody since the listing, or void: not there, not damaged.
+                if error.code == .notFound { continue }
                 incompleteSegments.insert(id)
                 if error.code == .corrupt { damagedObjects.append(name) }
                 let number = findings.add(Damage(error, object: name.path))

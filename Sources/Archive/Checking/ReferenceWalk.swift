@@ -68,8 +68,8 @@ final class ReferenceWalk {
             do {
                 snapshots.append(try repository.snapshot(id))
             } catch let error as CairnError where error.isDamage {
-                // Forgotten by somebody since the listing: not there, not damaged.
-                if error.code == .notFound, try repository.store.stat(Names.object(.snapshot, id)) == nil { continue }
+                // Forgotten by somebody since the listing, or void: not there, not damaged.
+                if error.code == .notFound { continue }
                 incomplete.insert(id)
                 if error.code == .corrupt { damagedObjects.append(Names.object(.snapshot, id)) }
                 let number = findings.add(Damage(error, object: Names.text(.snapshot, id)))

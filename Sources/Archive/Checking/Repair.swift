@@ -133,7 +133,7 @@ private struct RepairWork {
         }
         for pack in adopted { known.insert(pack) }
         let writer = ArchiveWriter(
-            repository: repository, index: WriterIndex(chunks: known, adopted: adopted, missing: []),
+            repository: repository, index: WriterIndex(chunks: known, adopted: adopted, missing: [], condemned: []),
             options: WriterOptions(workers: 1, streams: 1))
         for id in badPacks.sorted() {
             guard let contents = contents[id] else { continue }

@@ -7,8 +7,7 @@ public import Bytes
 /// version  int32    1
 /// created  date     when the packs were found to be of no use
 /// packs    binary   their ids, 16 bytes each
-/// suspects binary   ids of the leases that were held right after this object was put first, 16 bytes each; absent
-///                   until they are known
+/// suspects binary   only of older programs: what `SuspectsRecord` says
 /// ```
 public struct CondemnedRecord: Hashable, Sendable {
     /// The version of these documents that this engine writes and reads.
@@ -22,19 +21,19 @@ public struct CondemnedRecord: Hashable, Sendable {
     public var created: Int64
     /// The packs.
     public var packs: [RandomID]
-    /// The leases whose holders may have meant to use them; nil while nobody looked.
+    /// The leases whose holders may have meant to use them, where an older program put them here.
     public var suspects: [RandomID]?
 
     func encode() -> BSONDocument {
         BSONDocument { builder in
             builder.append("version", .int32(Int32(CondemnedRecord.version)))
             builder.append("created", .date(created))
-            builder.append("packs", .binary(subtype: 0, packs.flatMap(\.bytes)))
-            builder.append("suspects", ifPresent: suspects.map { .binary(subtype: 0, $0.flatMap(\.bytes)) })
+            builder.append("packs", .ids(packs))
+            builder.append("suspects", ifPresent: suspects.map { .ids($0) })
         }
     }
 
-    init(id: RandomID, created: Int64, packs: [RandomID], suspects: [RandomID]?) {
+    init(id: RandomID, created: Int64, packs: [RandomID], suspects: [RandomID]? = nil) {
         precondition(packs.count <= CondemnedRecord.packsMax)
         self.id = id
         self.created = created
@@ -47,21 +46,62 @@ public struct CondemnedRecord: Hashable, Sendable {
         try document.requireVersion(CondemnedRecord.version, in: object)
         self.id = id
         created = try document.requireDate("created", in: object)
-        packs = try CondemnedRecord.ids("packs", document, object)
-        suspects = document.contains("suspects") ? try CondemnedRecord.ids("suspects", document, object) : nil
+        packs = try document.requireIDs("packs", in: object)
+        suspects = document.contains("suspects") ? try document.requireIDs("suspects", in: object) : nil
+    }
+}
+
+/// The leases of writers that were held when a list of condemned packs was there for everybody to see: their holders
+/// may have meant to use the packs. Put once, under the id of that list. format-spec.md §9.9 [Z-2].
+///
+/// ```
+/// version  int32    1
+/// leases   binary   their ids, 16 bytes each
+/// ```
+///
+/// Not a field of the list, put a second time: such a put of a pruner that stalled could bring back a list that
+/// another one was done with, and with it packs that writers use again.
+struct SuspectsRecord: Hashable, Sendable {
+    /// The version of these documents that this engine writes and reads.
+    static let version = 1
+
+    /// The id of the list of condemned packs.
+    var id: RandomID
+    /// The leases.
+    var leases: [RandomID]
+
+    init(id: RandomID, leases: [RandomID]) {
+        self.id = id
+        self.leases = leases
     }
 
-    private static func ids(_ name: String, _ document: BSONDocument, _ object: String) throws -> [RandomID] {
-        guard case .binary(_, let bytes)? = document[name], bytes.count % 16 == 0, bytes.count / 16 <= packsMax else {
-            throw CairnError(.corrupt, "field \"\(name)\" holds no row of ids", object: object)
-        }
-        return try stride(from: 0, to: bytes.count, by: 16).map { start in
-            guard let id = RandomID(hex: Hex.encode(Array(bytes[start..<start + 16]))) else {
-                throw CairnError(.corrupt, "field \"\(name)\" holds no row of ids", object: object)
-            }
-            return id
+    func encode() -> BSONDocument {
+        ["version": .int32(Int32(SuspectsRecord.version)), "leases": .ids(leases)]
+    }
+
+    init(id: RandomID, _ document: BSONDocument) throws {
+        let object = Names.text(.suspects, id)
+        try document.requireVersion(SuspectsRecord.version, in: object)
+        self.id = id
+        leases = try document.requireIDs("leases", in: object)
+    }
+}
+
+extension BSONDocument {
+    /// A row of ids, 16 bytes each.
+    func requireIDs(_ name: String, in object: String) throws -> [RandomID] {
+        guard case .binary(_, let bytes)? = self[name], bytes.count % RandomID.byteCount == 0,
+            bytes.count / RandomID.byteCount <= CondemnedRecord.packsMax
+        else { throw CairnError(.corrupt, "field \"\(name)\" holds no row of ids", object: object) }
+        return stride(from: 0, to: bytes.count, by: RandomID.byteCount).map { start in
+            RandomID(bytes.rawSpan.extracting(start..<start + RandomID.byteCount))
         }
     }
+}
+
+extension BSONValue {
+    /// A row of ids, 16 bytes each.
+    static func ids(_ ids: [RandomID]) -> BSONValue { .binary(subtype: 0, ids.flatMap(\.bytes)) }
 }
 
 extension Repository {

@@ -19,6 +19,10 @@ public enum ObjectKind: UInt8, Sendable, Hashable, CaseIterable {
     case audit = 7
     /// What is condemned to be removed.
     case condemned = 8
+    /// Who must be gone before it is.
+    case suspects = 9
+    /// The end of a lease whose holder did not give it back.
+    case fence = 10
 
     /// The folder of the objects of this kind, with its slash.
     public var folder: String {
@@ -30,6 +34,8 @@ public enum ObjectKind: UInt8, Sendable, Hashable, CaseIterable {
         case .lease: "leases/"
         case .audit: "audit/"
         case .condemned: "condemned/"
+        case .suspects: "suspects/"
+        case .fence: "fences/"
         }
     }
 
@@ -43,6 +49,8 @@ public enum ObjectKind: UInt8, Sendable, Hashable, CaseIterable {
         case .lease: "lease"
         case .audit: "audit record"
         case .condemned: "list of condemned packs"
+        case .suspects: "list of suspects"
+        case .fence: "fence"
         }
     }
 }

@@ -18,6 +18,7 @@ public import Bytes
 /// chunks     array of   {c: binary, n: int64, r: int64, f: timestamp, l: timestamp}
 /// prelude    array of   the same: entries before `from` that transactions committed in (from, to] need
 /// gap        string     why there is nothing between `from` and `to`; absent otherwise
+/// lease      binary     id of the lease that it was committed under; absent in what older programs wrote
 /// ```
 public struct Segment: Hashable, Sendable {
     /// The version of segment documents that this engine writes and reads.
@@ -53,12 +54,14 @@ public struct Segment: Hashable, Sendable {
     public var prelude: [OplogChunk]
     /// Why the stretch is lost; nil when it is not. Nobody may go on across it. [S-6]
     public var gap: String?
+    /// The lease that it was committed under, which tells whether it counts. format-spec.md §9.10 [Y-2].
+    public var lease: RandomID?
 
     /// A segment of its parts.
     public init(
         id: RandomID, set: String, host: String, from: OpTime, to: OpTime, created: Int64, firstWall: Int64?,
         lastWall: Int64?, entries: Int, rawBytes: Int, addedBytes: Int, chunks: [OplogChunk],
-        prelude: [OplogChunk] = [], gap: String? = nil
+        prelude: [OplogChunk] = [], gap: String? = nil, lease: RandomID? = nil
     ) {
         self.id = id
         self.set = set
@@ -74,6 +77,7 @@ public struct Segment: Hashable, Sendable {
         self.chunks = chunks
         self.prelude = prelude
         self.gap = gap
+        self.lease = lease
     }
 
     /// The document that is sealed.
@@ -93,6 +97,7 @@ public struct Segment: Hashable, Sendable {
             builder.appendDocuments("chunks", chunks.map { $0.encode() })
             builder.appendDocuments("prelude", prelude.map { $0.encode() })
             builder.append("gap", ifPresent: gap.map { .string($0) })
+            builder.append("lease", ifPresent: lease.map { .id($0) })
         }
     }
 
@@ -118,6 +123,7 @@ public struct Segment: Hashable, Sendable {
             try OplogChunk($0, object: object)
         }
         gap = try document.optional("gap", in: object)
+        lease = document.contains("lease") ? try document.requireID("lease", in: object) : nil
         if let problem { throw CairnError(.corrupt, problem, object: object) }
     }
 

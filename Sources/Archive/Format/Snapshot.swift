@@ -21,6 +21,7 @@ public import Bytes
 /// totals     document   {namespaces, documents, rawBytes, chunks, addedBytes}: int64
 /// warnings   array of strings
 /// exact      bool       false when the source has no cluster time (a standalone server)
+/// lease      binary     id of the lease that it was committed under; absent in what older programs wrote
 /// ```
 public struct Snapshot: Hashable, Sendable {
     /// How it was made.
@@ -131,6 +132,8 @@ public struct Snapshot: Hashable, Sendable {
     /// Whether any of its catalogue entries has runs. Its document is then of version 2, for a reader of version 1
     /// would pass over them and yield documents as they were before. format-spec.md §10.1 [V-6].
     public var layered: Bool
+    /// The lease that it was committed under, which tells whether it counts. format-spec.md §9.10 [Y-2].
+    public var lease: RandomID?
 
     /// Where it stands in the history of its replica set, nil when not known.
     public var optime: OpTime? { term.map { OpTime(timestamp: at, term: $0) } }
@@ -139,7 +142,8 @@ public struct Snapshot: Hashable, Sendable {
     public init(
         id: RandomID, kind: Kind, parent: RandomID?, at: Timestamp, started: Int64, finished: Int64, source: Source,
         scanOrder: ScanOrder, tags: [String], catalogue: [ChunkID], totals: Totals, warnings: [String], exact: Bool,
-        term: Int64? = nil, include: [String] = [], exclude: [String] = [], layered: Bool = false
+        term: Int64? = nil, include: [String] = [], exclude: [String] = [], layered: Bool = false,
+        lease: RandomID? = nil
     ) {
         self.id = id
         self.kind = kind
@@ -158,6 +162,7 @@ public struct Snapshot: Hashable, Sendable {
         self.include = include
         self.exclude = exclude
         self.layered = layered
+        self.lease = lease
     }
 
     /// The document that is sealed.
@@ -179,6 +184,7 @@ public struct Snapshot: Hashable, Sendable {
             builder.append("totals", .document(totals.encode()))
             builder.append("warnings", .strings(warnings))
             builder.append("exact", .bool(exact))
+            builder.append("lease", ifPresent: lease.map { .id($0) })
         }
     }
 
@@ -210,6 +216,7 @@ public struct Snapshot: Hashable, Sendable {
         totals = try Totals(try document.require("totals", in: object), object: object)
         warnings = try document.require("warnings", in: object)
         exact = try document.require("exact", in: object)
+        lease = document.contains("lease") ? try document.requireID("lease", in: object) : nil
     }
 }
 

@@ -23,6 +23,8 @@ public final class Lease: Sendable {
         var loss: CairnError?
         var renewer: OwnedThread?
         var released = false
+        /// A commit failed, and may yet take effect.
+        var mayCommit = false
     }
 
     /// The lease's id.
@@ -109,8 +111,12 @@ public final class Lease: Sendable {
         try put(renewed: now, mode: .replace)
         // A put that took until the old end was seen too late: others may have acted on that end already.
         guard repository.now() < end else {
-            try? repository.store.delete(Names.object(.lease, id))
-            throw lose("its renewal took until after its end: this machine slept, or the store did not answer")
+            let error = lose("its renewal took until after its end: this machine slept, or the store did not answer")
+            // It looks held again. Gone without a fence it would look released.
+            if kind != .writer || (try? repository.fence(id)) != nil {
+                try? repository.store.delete(Names.object(.lease, id))
+            }
+            throw error
         }
         state.withLock { $0.expires = max($0.expires, now + duration) }
     }
@@ -145,7 +151,13 @@ public final class Lease: Sendable {
     /// - Throws: `.held` when the lease is lost; what `body` throws.
     public func committing<Result>(_ body: () throws -> Result, undo: (Result) throws -> Void) throws -> Result {
         try requireHeld()
-        let result = try body()
+        let result: Result
+        do {
+            result = try body()
+        } catch let error as CairnError where error.code == .io || error.code == .unreachable {
+            state.withLock { $0.mayCommit = true }
+            throw error
+        }
         do {
             try requireHeld()
         } catch {
@@ -163,10 +175,12 @@ public final class Lease: Sendable {
         state.withLock { $0.renewer = thread }
     }
 
-    /// Ends the renewal and removes the lease. Later calls do nothing. A lease that cannot be removed expires.
+    /// Ends the renewal and removes the lease, unless it is lost, or a commit under it failed without saying whether it
+    /// took effect: a lease that is gone says that nothing more comes of it, and a pruner makes no fence then
+    /// (format-spec.md §9.5 [G-6]). Later calls do nothing. A lease that is not removed expires.
     public func release() {
         stopRenewing.stop()
-        let (thread, first) = state.withLock { state in
+        let (thread, removes) = state.withLock { state in
             defer {
                 state.renewer = nil
                 state.released = true
@@ -174,6 +188,7 @@ public final class Lease: Sendable {
             return (state.renewer, !state.released)
         }
         thread?.join()
-        if first { try? repository.store.delete(Names.object(.lease, id)) }
+        let isDone = state.withLock { !$0.mayCommit && ($0.loss == nil || kind != .writer) }
+        if removes && isDone { try? repository.store.delete(Names.object(.lease, id)) }
     }
 }

@@ -19,6 +19,13 @@ public struct FoundLease: Sendable {
         }
     }
 
+    /// Whether snapshots and segments may be committed under it: one that cannot be read may be a writer's. A follower
+    /// has a writer's lease besides for what it adds, a short one.
+    var mayCommit: Bool {
+        guard case .success(let record) = content else { return true }
+        return record.kind == .writer
+    }
+
     /// The error for whoever wants a lease of `kind` and is kept from it by this one; nil when it is not.
     func conflict(with kind: LeaseRecord.Kind, scope: String?, at now: Int64) -> CairnError? {
         if isExpired(at: now) { return nil }
@@ -60,14 +67,22 @@ extension Repository {
         return found
     }
 
-    /// Removes leases that have expired, or with `force` all: only sensible when surely no other job runs.
+    /// Removes leases that have expired, or with `force` all: only sensible when surely no other job runs. What their
+    /// holders commit later does not count (`Fence`).
     ///
     /// - Returns: those removed.
     @discardableResult
     public func unlock(force: Bool) throws -> [FoundLease] {
         let now = now()
         let condemned = try leases().filter { force || $0.isExpired(at: now) }
-        for lease in condemned { try store.delete(Names.object(.lease, lease.id)) }
+        for lease in condemned {
+            let name = Names.object(.lease, lease.id)
+            // Of one that is held, what its holder commits until it sees its lease gone counts.
+            let first = lease.isExpired(at: now)
+            if lease.mayCommit, first { try fence(lease.id) }
+            try store.delete(name)
+            if lease.mayCommit, !first { try fence(lease.id) }
+        }
         return condemned
     }
 }

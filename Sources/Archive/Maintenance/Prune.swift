@@ -5,13 +5,15 @@ import ObjectStore
 ///
 /// In two phases, for a writer that is under way may be about to refer to a chunk that nothing refers to yet:
 ///
-///     condemn   what nothing needs is written down, packs that are mostly of no use are rewritten; who holds a lease
-///               right afterwards is a suspect: it may not have seen that
-///     sweep     once no suspect holds its lease any more, and the grace period is over: what is needed after all is
-///               spared, the rest goes: index objects first, then packs, then the list itself
+///     condemn   what nothing needs is written down, packs that are mostly of no use are rewritten; who holds a
+///               writer's lease right afterwards is a suspect: it may not have seen that
+///     sweep     once no suspect holds its lease any more, and the grace period is over: who let its lease expire is
+///               fenced off, what is needed after all is spared, the rest goes: index objects first, then packs, then
+///               the list itself
 ///
-/// A writer that starts later reads what is condemned and stores such chunks anew. Killed anywhere, the next prune goes
-/// on. Packs are not read but for those that are rewritten.
+/// A writer that starts later reads what is condemned and stores such chunks anew. A pack that was condemned never
+/// comes back into use: so it does not matter when the removal of one lands. Killed anywhere, the next prune goes on.
+/// Packs are not read but for those that are rewritten.
 public struct Prune {
     private let repository: Repository
     private let options: PruneOptions
@@ -65,12 +67,12 @@ public struct Prune {
 
     /// Writes down what is of no use.
     ///
-    /// - Returns: whether it found anything.
+    /// - Returns: whether it did anything that a sweep may make use of.
     private func condemn(_ report: inout PruneReport) throws -> Bool {
         let plan = try PrunePlan(repository, maxUnused: options.maxUnused)
         try checkpoint()
         plan.describe(in: &report)
-        guard !plan.condemned.isEmpty, !options.dryRun else { return !plan.condemned.isEmpty }
+        guard !options.dryRun, !plan.condemned.isEmpty || !plan.moves.isEmpty else { return false }
         let rewriter = PackRewriter(repository)
         for (id, location) in plan.moves {
             try checkpoint()
@@ -82,8 +84,7 @@ public struct Prune {
         while !rest.isEmpty {
             let packs = Array(rest.prefix(CondemnedRecord.packsMax))
             rest = rest.dropFirst(packs.count)
-            let record = CondemnedRecord(
-                id: repository.newID(), created: repository.now(), packs: packs, suspects: nil)
+            let record = CondemnedRecord(id: repository.newID(), created: repository.now(), packs: packs)
             try repository.writeSealed(record.encode(), kind: .condemned, id: record.id)
         }
         return true
@@ -93,87 +94,81 @@ public struct Prune {
 
     private func sweep(_ report: inout PruneReport, _ lease: Lease) throws {
         report.waitingPacks = 0
-        for record in try repository.condemned() {
-            guard try isDue(try withSuspects(record)) else {
+        let records = try repository.condemned()
+        let outlawed = Set(records.flatMap(\.packs))
+        for record in records {
+            guard try isDue(record, try suspects(of: record)) else {
                 report.waitingPacks += record.packs.count
                 continue
             }
-            try remove(record, &report, lease)
+            try remove(SweepPlan(repository, record, outlawed: outlawed), record, &report, lease)
         }
+        try removeRests(of: records, lease)
     }
 
-    /// The leases are looked at only once the list is there for every later writer to see.
-    private func withSuspects(_ record: CondemnedRecord) throws -> CondemnedRecord {
-        guard record.suspects == nil else { return record }
-        var record = record
-        record.suspects = try repository.leases().filter { $0.isWriter }.map(\.id)
-        try repository.writeSealed(record.encode(), kind: .condemned, id: record.id, mode: .replace)
-        return record
+    /// The leases are looked at only once the list is there for every later writer to see. Of two pruners that both
+    /// look, either is right.
+    private func suspects(of record: CondemnedRecord) throws -> [RandomID] {
+        if let suspects = record.suspects { return suspects }
+        do {
+            return try SuspectsRecord(id: record.id, try repository.readSealed(kind: .suspects, id: record.id)).leases
+        } catch let error as CairnError where error.code == .notFound {}
+        let suspects = SuspectsRecord(id: record.id, leases: try repository.leases().filter(\.mayCommit).map(\.id))
+        do {
+            try repository.writeSealed(suspects.encode(), kind: .suspects, id: record.id)
+        } catch let error as CairnError where error.code == .alreadyExists {}
+        return suspects.leases
     }
 
-    private func isDue(_ record: CondemnedRecord) throws -> Bool {
+    /// Whether nobody can be about to need what is condemned. Who did not give its lease back is kept from committing
+    /// anything from now on.
+    private func isDue(_ record: CondemnedRecord, _ suspects: [RandomID]) throws -> Bool {
         let now = repository.now()
         guard now >= record.created + options.grace else { return false }
-        let suspects = Set(record.suspects ?? [])
-        return try repository.leases().allSatisfy { !suspects.contains($0.id) || $0.isExpired(at: now) }
+        let left = try repository.leases().filter { Set(suspects).contains($0.id) }
+        guard left.allSatisfy({ $0.isExpired(at: now) }) else { return false }
+        for lease in left { try repository.fence(lease.id) }
+        return true
     }
 
     /// Every step leaves what the next prune can go on from. format-spec.md §11 [W-5].
-    private func remove(_ record: CondemnedRecord, _ report: inout PruneReport, _ lease: Lease) throws {
-        let roots = try Roots(repository)
-        let condemned = Set(record.packs)
-        let sizes = try repository.packSizes()
-        let index = ChunkIndex()
-        let spare = ChunkIndex()
-        let everything = ChunkIndex()
-        var naming: [RandomID: [PackContents]] = [:]
-        try repository.forEachIndex { id, object in
-            for pack in object.packs {
-                if condemned.contains(pack.identity.id) { naming[id] = object.packs }
-                // As in the plan: what is gone or cut off is no place of its chunks.
-                guard sizes[pack.identity.id] == pack.objectSize else { continue }
-                everything.insert(pack)
-                (condemned.contains(pack.identity.id) ? spare : index).insert(pack)
-            }
-        }
-        let needed = try Reachability(roots, repository, everything)
-        var rescued: Set<RandomID> = []
-        for chunk in needed.chunks where index.lookup(chunk) == nil {
-            guard let location = spare.lookup(chunk) else {
-                throw CairnError(
-                    .corrupt, "a chunk that a snapshot or segment needs is in no pack that is there: run `cairn check`",
-                    object: "chunk \(chunk.hex)")
-            }
-            rescued.insert(location.pack.id)
-        }
+    private func remove(
+        _ plan: SweepPlan, _ record: CondemnedRecord, _ report: inout PruneReport, _ lease: Lease
+    ) throws {
         try checkpoint()
         try lease.requireHeld()
-        let doomed = condemned.subtracting(rescued)
-        var kept: [RandomID: PackContents] = [:]
-        let stale = naming.filter { _, packs in packs.contains { doomed.contains($0.identity.id) } }
-        for pack in stale.values.joined() where !doomed.contains(pack.identity.id) { kept[pack.identity.id] = pack }
-        try repository.writeIndexes(of: kept.values.sorted { $0.identity.id < $1.identity.id })
-        for id in stale.keys.sorted() {
+        try repository.writeIndexes(of: plan.kept)
+        for id in plan.staleIndexes {
             try lease.requireHeld()
             try repository.store.delete(Names.object(.index, id))
         }
-        for id in doomed.sorted() {
+        for (id, size) in plan.doomed.sorted(by: { $0.key < $1.key }) {
             try lease.requireHeld()
-            let name = Names.pack(id)
-            let size = try repository.store.stat(name)?.size
-            try repository.store.delete(name)
-            report.freedBytes += size ?? 0
-            report.removedPacks += size == nil ? 0 : 1
+            try repository.store.delete(Names.pack(id))
+            report.freedBytes += size
+            report.removedPacks += 1
         }
-        report.rescuedPacks += rescued.count
-        try repository.store.delete(Names.object(.condemned, record.id))
+        report.rescuedPacks += plan.spared
+        // Spared packs stay condemned: writers go on passing them over, until nothing needs them any more. So a removal
+        // that a pruner slept in does no harm, whenever it lands. format-spec.md §11.1 [D-7].
+        if plan.spared == 0 { try repository.store.delete(Names.object(.condemned, record.id)) }
     }
-}
 
-extension FoundLease {
-    /// Whether its holder may refer to chunks: one that cannot be read may.
-    fileprivate var isWriter: Bool {
-        guard case .success(let record) = content else { return true }
-        return record.kind != .pruner
+    /// Removes what says nothing any more: suspects of lists that are gone, commits that do not count.
+    private func removeRests(of records: [CondemnedRecord], _ lease: Lease) throws {
+        let lists = Set(try repository.list(.condemned)).union(records.map(\.id))
+        let left = Set(try repository.list(.condemned))
+        var names = records.filter { !left.contains($0.id) }.map { Names.object(.suspects, $0.id) }
+        names += try repository.list(.suspects).filter { !lists.contains($0) }.map { Names.object(.suspects, $0) }
+        let snapshots = try repository.everySnapshot()
+        let valid = Set(try repository.valid(snapshots).map(\.id))
+        names += snapshots.filter { !valid.contains($0.id) }.map { Names.object(.snapshot, $0.id) }
+        let segments = try repository.everySegment()
+        let validSegments = Set(try repository.valid(segments).map(\.id))
+        names += segments.filter { !validSegments.contains($0.id) }.map { Names.object(.segment, $0.id) }
+        for name in names {
+            try lease.requireHeld()
+            try repository.store.delete(name)
+        }
     }
 }

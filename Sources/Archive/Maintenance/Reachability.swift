@@ -8,6 +8,12 @@ struct Roots {
     let snapshots: [Snapshot]
     let segments: [Segment]
 
+    /// What one snapshot needs.
+    init(_ snapshot: Snapshot) {
+        segments = []
+        snapshots = [snapshot]
+    }
+
     /// - Throws: for any that cannot be read: it might need anything.
     init(_ repository: Repository) throws {
         segments = try repository.segments()
@@ -39,6 +45,13 @@ struct Reachability {
             for chunk in segment.chunks + segment.prelude { chunks.insert(chunk.chunk) }
         }
         for snapshot in roots.snapshots { try walk(snapshot) }
+    }
+
+    /// The error for a chunk that is needed and nowhere.
+    static func missing(_ chunk: ChunkID) -> CairnError {
+        CairnError(
+            .corrupt, "a chunk that a snapshot or segment needs is in no pack that is there: run `cairn check`",
+            object: "chunk \(chunk.hex)")
     }
 
     private mutating func walk(_ snapshot: Snapshot) throws {
@@ -73,11 +86,14 @@ struct Reachability {
 
 extension Repository {
     /// The packs in the store, with their sizes. Asked for after the roots were read: what these need is in it.
-    func packSizes() throws -> [RandomID: Int] {
-        var sizes: [RandomID: Int] = [:]
+    func packSizes() throws -> [RandomID: Int] { try packInfos().mapValues(\.size) }
+
+    /// As `packSizes`, with what else the store knows of them.
+    func packInfos() throws -> [RandomID: ObjectInfo] {
+        var infos: [RandomID: ObjectInfo] = [:]
         try store.list(prefix: ObjectKind.chunk.folder) { info in
-            if let id = Names.id(of: info.name, kind: .chunk) { sizes[id] = info.size }
+            if let id = Names.id(of: info.name, kind: .chunk) { infos[id] = info }
         }
-        return sizes
+        return infos
     }
 }

@@ -226,7 +226,11 @@ extension ArchiveWriter {
     ///
     /// - Throws: `.held` when the lease is lost; as `commit`.
     public func commit(_ draft: Snapshot, under lease: Lease) throws -> Snapshot {
-        try lease.committing {
+        var draft = draft
+        draft.lease = lease.id
+        // Before the look at the lease: what is left to do then is one put.
+        try flush()
+        return try lease.committing {
             try commit(draft)
         } undo: { snapshot in
             try repository.store.delete(Names.object(.snapshot, snapshot.id))

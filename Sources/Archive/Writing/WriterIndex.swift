@@ -16,6 +16,8 @@ public struct WriterIndex: Sendable {
     /// Packs that are named but missing or of the wrong size: damage that `check` reports and a person should hear
     /// of.
     public let missing: [RandomID]
+    /// Packs that are condemned.
+    let condemned: Set<RandomID>
 
     /// Reads the index objects of `repository`, lists its packs, and reads the directories of those that no index
     /// object names.
@@ -53,7 +55,36 @@ public struct WriterIndex: Sendable {
         // objects name were durable before they were named.
         try repository.store.settle(
             [Names.config, Names.key(repository.openedBy)] + adopted.map { Names.pack($0.identity.id) })
-        return WriterIndex(chunks: chunks, adopted: adopted, missing: missing.sorted())
+        return WriterIndex(chunks: chunks, adopted: adopted, missing: missing.sorted(), condemned: condemned)
+    }
+
+    /// Where to read chunks that are there: those that only condemned packs hold included.
+    public func forReading(_ repository: Repository) throws -> ChunkIndex {
+        condemned.isEmpty ? chunks : try repository.loadIndex()
+    }
+
+    /// Makes sure that all chunks that `snapshot` needs are ones that this writer may refer to: those that only
+    /// condemned packs hold are stored anew. Whoever builds on a snapshot refers to its chunks without having them in
+    /// hand, and the snapshot may be forgotten before the commit. format-spec.md §11.1 [D-6].
+    ///
+    /// Packs are read only where there are condemned ones that the snapshot needs.
+    ///
+    /// - Throws: `.corrupt` when something of the snapshot cannot be read; what the store throws.
+    public func takeOver(_ snapshot: Snapshot, _ repository: Repository) throws {
+        guard !condemned.isEmpty else { return }
+        let everything = ChunkIndex()
+        let sizes = try repository.packSizes()
+        try repository.forEachIndex { _, object in
+            for pack in object.packs where sizes[pack.identity.id] == pack.objectSize { everything.insert(pack) }
+        }
+        let rewriter = PackRewriter(repository)
+        for chunk in try Reachability(Roots(snapshot), repository, everything).chunks
+        where chunks.lookup(chunk) == nil {
+            guard let location = everything.lookup(chunk) else { throw Reachability.missing(chunk) }
+            try rewriter.copy(chunk, at: location)
+        }
+        try rewriter.finish()
+        for pack in rewriter.packs { chunks.insert(pack) }
     }
 
     private static func readIndexes(

@@ -61,7 +61,9 @@ public struct Compact: Sendable {
         defer { lease.release() }
         let begun = repository.now()
         let index = try WriterIndex.load(repository)
-        let state = try repository.state(at: options.moment, chunks: index.chunks, foldBudget: foldBudget)
+        let state = try repository.state(
+            at: options.moment, chunks: try index.forReading(repository), foldBudget: foldBudget)
+        try index.takeOver(state.snapshot, repository)
         if state.collections.allSatisfy(\.isPlain), state.time == state.snapshot.at { return nil }
         let workers = options.workers > 0 ? options.workers : Machine.processors
         let writer = ArchiveWriter(

@@ -193,10 +193,11 @@ extension Follower {
         try lease.requireHeld()
         let writer = try Lease.acquire(.writer, in: repository, note: "follower of \(set), to record a gap")
         defer { writer.release() }
-        try repository.writeSegment(
+        try repository.commit(
             Segment(
                 id: repository.newID(), set: set, host: reader.host, from: from, to: to, created: repository.now(),
-                firstWall: nil, lastWall: nil, entries: 0, rawBytes: 0, addedBytes: 0, chunks: [], gap: reason))
+                firstWall: nil, lastWall: nil, entries: 0, rawBytes: 0, addedBytes: 0, chunks: [], gap: reason),
+            under: writer)
         return Follow.Gap(from: from.timestamp, to: to.timestamp, reason: reason)
     }
 

@@ -24,6 +24,7 @@ struct ParentSnapshot {
         let same = own.filter { $0.include == options.include && $0.exclude == options.exclude }
         for snapshot in same.reversed() {
             do {
+                try index.takeOver(snapshot, repository)
                 let entries = try entries(of: snapshot, repository, index)
                 // Without a term, which early snapshots lack, an entry that is gone is a gap like any other.
                 let optime =

@@ -132,11 +132,10 @@ final class TimelineJoin: Sendable {
 enum LostStretch {
     /// Commits a gap between what is stored and the snapshot at `end`.
     static func record(_ context: BackupContext, set: String, from: OpTime, to end: OpTime, reason: String) throws {
-        try context.lease.requireHeld()
-        try context.repository.writeSegment(
+        try context.repository.commit(
             Segment(
                 id: context.repository.newID(), set: set, host: context.deployment.server.host, from: from, to: end,
                 created: context.repository.now(), firstWall: nil, lastWall: nil, entries: 0, rawBytes: 0,
-                addedBytes: 0, chunks: [], gap: reason))
+                addedBytes: 0, chunks: [], gap: reason), under: context.lease)
     }
 }

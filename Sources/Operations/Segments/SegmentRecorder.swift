@@ -140,8 +140,7 @@ final class SegmentRecorder {
             firstWall: firstWall, lastWall: lastWall, entries: stream?.entries ?? 0,
             rawBytes: stream?.rawBytes ?? 0,
             addedBytes: added - addedBefore, chunks: chunks, prelude: prelude)
-        try lease.requireHeld()
-        try repository.writeSegment(segment)
+        try repository.commit(segment, under: lease)
         committed.append(segment)
         addedBefore = added
         try begin()

@@ -94,7 +94,7 @@ import Testing
     @Test func numbers() {
         #expect(ChunkType.allCases.map(\.rawValue) == [1, 2, 3, 4, 5])
         #expect(ChunkEncoding.allCases.map(\.rawValue) == [0, 1])
-        #expect(ObjectKind.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7, 8])
+        #expect(ObjectKind.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
         #expect([ChunkType.documents, .leafList, .catalogue, .oplog, .run].map(\.rawValue) == [1, 2, 3, 4, 5])
         #expect(KeyObject.Method.passphrase.rawValue == 1 && KeyObject.Method.keyFile.rawValue == 2)
     }
