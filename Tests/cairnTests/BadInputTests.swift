@@ -234,11 +234,14 @@ import Testing
     @Test func signalsEndAVerbThatOnlyReadsWith130() throws {
         let sample = try SampleRepository()
         let pipe = sample.folder.appending("pipe")
-        // Opening a pipe that nobody writes to keeps the verb waiting for its passphrase.
+        // Opening a pipe that nobody writes to keeps the verb waiting for its passphrase. The shell, too, blocks
+        // signals around its fork, and its child ignores SIGINT: so it must be the verb by now, and block the two.
         let script = """
             mkfifo '\(pipe)'; "$CAIRN" snapshots --passphrase-file '\(pipe)' & child=$!
-            exec 3<>'\(pipe)'; while [ ! -d /proc/$child ]; do :; done
-            until grep -q '^SigBlk:.*[1-9a-f]' /proc/$child/status; do :; done
+            exec 3<>'\(pipe)'; self=$(readlink -f "$CAIRN")
+            until [ "$(readlink /proc/$child/exe)" = "$self" ] &&
+                grep -q '^SigBlk:.*[4-7c-f]..[2367abef]$' /proc/$child/status
+            do grep -q '^State:.Z' /proc/$child/status && break; done
             kill -$1 $child; wait $child
             """
         for signal in ["INT", "TERM"] {
