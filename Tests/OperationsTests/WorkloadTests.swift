@@ -166,7 +166,10 @@ import Testing
         let between = times.withLock { $0 }.filter { $0 > snapshots[0].at }
         for _ in 0..<Self.timesPerPhase where !between.isEmpty {
             let time = random.pick(between)
-            try proof.sample(.time(.operation(time), set: nil), at: time, client)
+            do { try proof.sample(.time(.operation(time), set: nil), at: time, client) } catch let error as CairnError
+                // What `$out` was filling when the first snapshot was taken is in none, up to the second.
+                where error.code == .incomplete && time < snapshots[1].at
+            { print("at \(time): \(error)") }
         }
         print("\(workload.summary); \(snapshots.count) snapshots, \(proof.sampled) collections compared")
         #expect(proof.problems.isEmpty, "seed \(seed): \(proof.problems.prefix(20).joined(separator: "\n"))")
