@@ -155,7 +155,7 @@ struct ConsistencyTests {
         #expect(try rig.damage().isEmpty)
     }
 
-    /// Definitions that change without a pause: collections come, are renamed and go between two looks at the catalogue,
+    /// Definitions that change without a pause: collections come, are renamed and go between two looks at them all,
     /// and each snapshot has those of its time.
     @Test func definitionsThatNeverRest() throws {
         let source = try ThrowawayServer()
