@@ -26,6 +26,7 @@ KNOWN = {
     "BlobNotFound": (404, "The specified blob does not exist."),
     "BlockCountExceedsLimit": (409, "The uncommitted block count cannot exceed the maximum limit of 100,000 blocks."),
     "BlockListTooLong": (400, "The block list may not contain more than 50,000 blocks."),
+    "CannotVerifyCopySource": (401, "Could not verify the copy source within the specified time."),
     "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
     "ContainerAlreadyExists": (409, "The specified container already exists."),
     "ContainerNotFound": (404, "The specified container does not exist."),
@@ -34,7 +35,6 @@ KNOWN = {
     "InvalidAuthenticationInfo": (401, "Server failed to authenticate the request. Please refer to the information in "
                                        "the www-authenticate header."),
     "InvalidBlobOrBlock": (400, "The specified blob or block content is invalid."),
-    "InvalidBlobTier": (400, "The specified blob tier is invalid."),
     "InvalidBlockList": (400, "The specified block list is invalid."),
     "InvalidHeaderValue": (400, "The value for one of the HTTP headers is not in the correct format."),
     "InvalidMd5": (400, "The MD5 value specified in the request is invalid. The MD5 value must be 128 bits and "
@@ -64,14 +64,12 @@ KNOWN = {
     "MissingRequiredQueryParameter": (400, "A query parameter that's mandatory for this request is not specified."),
     "NoAuthenticationInformation": (401, "Server failed to authenticate the request. Please refer to the information "
                                          "in the www-authenticate header."),
-    "NoPendingCopyOperation": (409, "There is currently no pending copy operation."),
     "NotImplemented": (501, "The emulator does not do this operation."),
     "OutOfRangeInput": (400, "One of the request inputs is out of range."),
     "RequestBodyTooLarge": (413, "The request body is too large and exceeds the maximum permissible limit."),
     "ServerBusy": (503, "The server is currently unable to receive requests. Please retry your request."),
     "SnapshotsPresent": (409, "This operation is not permitted because the blob has snapshots."),
     "UnauthorizedBlobOverwrite": (403, "This request is not authorized to perform blob overwrites."),
-    "UnsupportedHttpVerb": (405, "The resource doesn't support the specified HTTP verb."),
 }
 
 

@@ -109,7 +109,7 @@ class Call:
             read = Operation("GetBlob", "o", "r")
             self.service.authorizer.authorize_query(query, place, read, self.connection)
         elif "authorization" not in self.request.headers:
-            raise ServiceError("CannotVerifyCopySource", status=401)
+            raise ServiceError("CannotVerifyCopySource")
         else:
             self.grant.require("r")
 

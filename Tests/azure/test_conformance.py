@@ -132,6 +132,12 @@ class Conformance(StorageTestCase):
         with self.refused("ContainerNotFound", 404):
             list(other.list_blobs())
 
+    def test_container_names(self):
+        """Lower case, digits and single hyphens."""
+        for name in ("ab", "Upper", "a--b", "-ab", "ab-", "a_b", "x" * 64):
+            with self.refused("InvalidResourceName", 400):
+                self.service.create_container(name)
+
     def test_delete(self):
         """Gone is gone, and cannot go twice."""
         blob = self.put("gone")

@@ -1,11 +1,16 @@
 """Operations that change what is said of a blob or container, and that remove them."""
 
+import re
+
 import conditions
 import writes
 from blobs import Container, tier_named
 from clock import http_date, parse_http_date
 from errors import ServiceError
 from wire import Response
+
+# naming-and-referencing-containers--blobs--and-metadata: 3 to 63 characters, no hyphen at an end or beside another.
+CONTAINER_NAME = re.compile("(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def _stamp(thing):
@@ -15,6 +20,8 @@ def _stamp(thing):
 def create_container(call):
     """An empty container."""
     name = call.place.container
+    if not CONTAINER_NAME.fullmatch(name):
+        raise ServiceError("InvalidResourceName")
     if name in call.account.containers:
         raise ServiceError("ContainerAlreadyExists")
     container = Container(name, call.account.clock.now(), writes.metadata_of(call.request.headers))
