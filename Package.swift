@@ -50,14 +50,14 @@ let package = Package(
         .target(
             name: "Operations",
             dependencies: [
-                "Bytes", "BSON", "ObjectStore", "Archive", "Oplog", "Mongo",
+                "Bytes", "BSON", "ObjectStore", "Archive", "Oplog", "Mongo", "Remote",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: house),
         .executableTarget(
             name: "cairn",
             dependencies: [
-                "Bytes", "BSON", "ObjectStore", "Archive", "Mongo", "Operations",
+                "Bytes", "BSON", "ObjectStore", "Archive", "Mongo", "Remote", "Operations",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),

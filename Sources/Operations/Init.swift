@@ -30,12 +30,12 @@ public struct Init: Sendable {
     ///
     /// - Throws: `.alreadyExists` when there is one.
     public func run() throws -> Report {
-        let store = try LocalStore.create(path: access.location)
+        let store = try access.openStore(creating: true)
         let repository = try Repository.create(
             store: store, parameters: RepositoryParameters(keyLabel: keyLabel), key: access.key)
         try repository.appendAudit(operation: "init", program: Program.name, details: BSONDocument())
         return Report(
-            id: repository.config.id, location: access.location, key: repository.openedBy,
+            id: repository.config.id, location: access.location.description, key: repository.openedBy,
             formatVersion: Int(FormatVersion.current))
     }
 }

@@ -39,21 +39,23 @@ struct Session {
 
     /// The repository with what opens it; asks for the passphrase when nothing names one and there is a terminal.
     func repositoryAccess() throws -> RepositoryAccess {
-        let location = try configuration.repository()
-        if let key = try configuredKey() { return RepositoryAccess(location: location, key: key) }
+        let location = try repositoryLocation()
+        let stores = try configuration.stores()
+        if let key = try configuredKey() { return RepositoryAccess(location: location, stores: stores, key: key) }
         guard PassphrasePrompt.isPossible else { throw Session.noKey }
-        try RepositoryAccess.probe(location: location)
+        try RepositoryAccess.probe(location: location, stores: stores)
         let secret = try PassphrasePrompt.ask("passphrase of \(location)")
-        return RepositoryAccess(location: location, key: .passphrase(secret))
+        return RepositoryAccess(location: location, stores: stores, key: .passphrase(secret))
     }
 
     /// The same for a repository that does not exist yet: the passphrase is asked for twice.
     func newRepositoryAccess() throws -> RepositoryAccess {
-        let location = try configuration.repository()
-        if let key = try configuredKey() { return RepositoryAccess(location: location, key: key) }
+        let location = try repositoryLocation()
+        let stores = try configuration.stores()
+        if let key = try configuredKey() { return RepositoryAccess(location: location, stores: stores, key: key) }
         guard PassphrasePrompt.isPossible else { throw Session.noKey }
         let secret = try PassphrasePrompt.askTwice("new passphrase of \(location)")
-        return RepositoryAccess(location: location, key: .passphrase(secret))
+        return RepositoryAccess(location: location, stores: stores, key: .passphrase(secret))
     }
 
     /// The server, with a warning when its password can be seen.
@@ -69,6 +71,15 @@ struct Session {
         let reporter = ProgressReporter(progress, style: .fitting(json: options.json, quiet: options.quiet))
         defer { reporter.stop() }
         return try job(progress, cancellation)
+    }
+
+    /// Where the repository lies, with a warning when its password can be seen.
+    private func repositoryLocation() throws -> StoreLocation {
+        let (location, value) = try configuration.repository()
+        if case .flag = value.origin, location.holdsSecret {
+            warn("the password in --repository is visible to other users of this machine; use CAIRN_REPOSITORY")
+        }
+        return location
     }
 
     private func configuredKey() throws -> KeySource? {

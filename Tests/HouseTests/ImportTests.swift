@@ -33,12 +33,12 @@ import Testing
             reason: "stores over the network: never holds a key that opens data, so it knows no archive"),
         Rule(
             target: "Operations",
-            modules: ["Bytes", "BSON", "ObjectStore", "Archive", "Oplog", "Mongo", "Logging"],
+            modules: ["Bytes", "BSON", "ObjectStore", "Archive", "Oplog", "Mongo", "Remote", "Logging"],
             reason: "joins the archive and the server, and leaves the user to the command line"),
         Rule(
             target: "cairn",
             modules: [
-                "Bytes", "BSON", "ObjectStore", "Archive", "Mongo", "Operations", "ArgumentParser", "Logging",
+                "Bytes", "BSON", "ObjectStore", "Archive", "Mongo", "Remote", "Operations", "ArgumentParser", "Logging",
                 "Yams", "Foundation",
             ],
             reason: "the command line: the only target with a user, hence with Foundation"),

@@ -17,7 +17,7 @@ import Testing
         init() throws {
             folder = try TemporaryDirectory("cairn-replay")
             let path = folder.appending("repository")
-            access = RepositoryAccess(location: path, key: .keyFile(.random(32)))
+            access = RepositoryAccess(location: .directory(path), key: .keyFile(.random(32)))
             server = try PaperServer(LocalStore.create(path: path), key: access.key)
             server.create("first")
             for id in 0..<200 { server.insert(id, into: "first") }

@@ -83,7 +83,7 @@ import Testing
     private static func compact(
         _ moment: Moment, in repository: Repository, budget: Int = ArchivedState.foldBudget
     ) throws -> BackupReport? {
-        let access = RepositoryAccess(location: "", key: .keyFile(.random(32)))
+        let access = RepositoryAccess(location: .directory(""), key: .keyFile(.random(32)))
         var job = Compact(
             options: Compact.Options(repository: access, moment: moment), progress: JobProgress(),
             cancellation: Cancellation())

@@ -131,7 +131,7 @@ import Testing
     private static func forget(
         _ selection: Forget.Selection, _ server: PaperServer, dryRun: Bool = false
     ) throws -> Forget.Report {
-        let access = RepositoryAccess(location: "", key: .keyFile(.random(32)))
+        let access = RepositoryAccess(location: .directory(""), key: .keyFile(.random(32)))
         return try Forget(access: access, selection: selection, dryRun: dryRun).run(in: server.repository)
     }
 

@@ -24,7 +24,8 @@ final class Rig: Sendable {
         self.source = try source ?? ThrowawayServer.shared("source").uri
         self.target = try target ?? ThrowawayServer.shared("target").uri
         folder = try TemporaryDirectory("cairn-operations")
-        self.access = access ?? RepositoryAccess(location: folder.appending("repository"), key: .keyFile(.random(32)))
+        self.access =
+            access ?? RepositoryAccess(location: .directory(folder.appending("repository")), key: .keyFile(.random(32)))
         if access == nil { _ = try Init(access: self.access, keyLabel: "test").run() }
     }
 

@@ -71,6 +71,18 @@ public final class AzureBlobStore: ObjectStore {
     /// A blob is there only once it is durable.
     public func settle(_ names: [ObjectName]) throws {}
 
+    /// Makes the container where it is missing.
+    ///
+    /// Somebody who may not make containers may still use one that is there: what comes next tells.
+    public func makeContainer() throws {
+        let request = AzureRequest(.put, place.container, query: [("restype", "container")])
+        let (response, _) = try service.send(
+            request, body: RawSpan(), into: Buffer(capacity: 1024), bodyMax: 1 << 20)
+        guard !response.isSuccess, AzureFailure.code(response) != "ContainerAlreadyExists" else { return }
+        let failure = AzureFailure.error(response, location, service.access.credential)
+        if failure.code != .privilege { throw failure }
+    }
+
     /// What the service knows of a blob; nil when there is none.
     func properties(_ name: ObjectName) throws -> HTTPHeaders? {
         let (response, _) = try service.send(request(.head, name), into: Buffer(capacity: 64), bodyMax: 1 << 20)

@@ -4,6 +4,8 @@ internal import Operations
 /// The settings of one run, each from the strongest of its sources: flag, environment, file.
 struct Configuration {
     private var values: [Setting: SettingValue]
+    /// The process's environment, for what other tools name.
+    let environment: [String: String]
 
     /// Merges the three sources. The file is the one that `--config` names, else the one that `CAIRN_CONFIG` names;
     /// there is no file that is read unasked. A variable that is set to nothing counts as not set.
@@ -12,6 +14,7 @@ struct Configuration {
     ) throws {
         func variable(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
         values = [:]
+        self.environment = environment
         if let path = configurationPath ?? variable("CAIRN_CONFIG") {
             values = try ConfigurationFile.load(path: path)
         }
@@ -82,13 +85,13 @@ struct Configuration {
         }
     }
 
-    /// The repository's directory.
-    func repository() throws -> String {
+    /// Where the repository lies, and the value that says so.
+    func repository() throws -> (StoreLocation, SettingValue) {
         guard let value = values[.repository] else {
             throw CairnError(
                 .usage, "no repository named; use --repository, CAIRN_REPOSITORY or `repository` in the --config file")
         }
-        return value.text
+        return (try StoreLocation(value.text), value)
     }
 
     /// The deployment to read from or write to. `warn` gets advice on a password that other users can see.

@@ -85,7 +85,7 @@ enum ConfigurationFile {
     }
 
     private static func resolve(_ value: String, besides path: String) -> String {
-        guard !value.hasPrefix("/"), let slash = path.lastIndex(of: "/") else { return value }
+        guard !value.hasPrefix("/"), !value.contains("://"), let slash = path.lastIndex(of: "/") else { return value }
         return String(path[...slash]) + value
     }
 

@@ -6,6 +6,8 @@ enum Setting: String, CaseIterable {
     case repository
     case uri
     case uriFile = "uri-file"
+    case limitUpload = "limit-upload"
+    case limitDownload = "limit-download"
     case passphraseFile = "passphrase-file"
     case keyFile = "key-file"
     case readPreference = "read-preference"
@@ -17,6 +19,17 @@ enum Setting: String, CaseIterable {
     case backupInclude = "backup.ns-include"
     case backupExclude = "backup.ns-exclude"
     case backupTags = "backup.tags"
+    case azureAuth = "azure.auth"
+    case azureEndpoint = "azure.endpoint"
+    case azureTier = "azure.tier"
+    case azureImmutableFor = "azure.immutable-for"
+    case azureConnectionStringFile = "azure.connection-string-file"
+    case azureAccountKeyFile = "azure.account-key-file"
+    case azureSASFile = "azure.sas-file"
+    case azureTenant = "azure.tenant-id"
+    case azureClient = "azure.client-id"
+    case azureClientSecretFile = "azure.client-secret-file"
+    case azureFederatedTokenFile = "azure.federated-token-file"
     case followEvery = "follow.every"
     case followBytes = "follow.bytes"
     case restoreWorkers = "restore.workers"
@@ -35,7 +48,9 @@ enum Setting: String, CaseIterable {
     /// The kind of the value.
     var kind: Kind {
         switch self {
-        case .repository, .uriFile, .passphraseFile, .keyFile: .path
+        case .repository, .uriFile, .passphraseFile, .keyFile, .azureConnectionStringFile, .azureAccountKeyFile,
+            .azureSASFile, .azureClientSecretFile, .azureFederatedTokenFile:
+            .path
         case .backupInclude, .backupExclude, .backupTags: .list
         default: .scalar
         }

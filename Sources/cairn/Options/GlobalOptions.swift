@@ -2,7 +2,11 @@ internal import ArgumentParser
 
 /// The options that every verb knows.
 struct GlobalOptions: ParsableArguments {
-    @Option(name: [.customShort("r"), .long], help: "The repository's directory. (CAIRN_REPOSITORY)")
+    @Option(
+        name: [.customShort("r"), .long],
+        help:
+            "Where the repository lies: a directory, azblob://ACCOUNT/CONTAINER[/PREFIX], mongodb://HOSTS/DB. (CAIRN_REPOSITORY)"
+    )
     var repository: String?
 
     @Option(help: "Read settings from this YAML file. (CAIRN_CONFIG)")
@@ -13,6 +17,15 @@ struct GlobalOptions: ParsableArguments {
 
     @Option(help: "File that holds the 32-byte key. (CAIRN_KEY_FILE)")
     var keyFile: String?
+
+    @Option(help: "Bytes a second to the repository at most, for example 20MiB. (CAIRN_LIMIT_UPLOAD)")
+    var limitUpload: String?
+
+    @Option(help: "Bytes a second from the repository at most. (CAIRN_LIMIT_DOWNLOAD)")
+    var limitDownload: String?
+
+    @Option(help: "Address of the Blob service, for other clouds and emulators. (CAIRN_AZURE_ENDPOINT)")
+    var azureEndpoint: String?
 
     @Flag(help: "Write the result as one JSON document, progress and errors as JSON lines.")
     var json = false
@@ -28,6 +41,9 @@ struct GlobalOptions: ParsableArguments {
         var flags = FlagSettings()
         flags.set(.repository, repository)
         flags.set(.passphraseFile, passphraseFile)
+        flags.set(.limitUpload, limitUpload)
+        flags.set(.limitDownload, limitDownload)
+        flags.set(.azureEndpoint, azureEndpoint, name: "azure-endpoint")
         flags.set(.keyFile, keyFile)
         return flags.values
     }

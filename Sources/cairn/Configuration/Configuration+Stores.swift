@@ -1,0 +1,57 @@
+internal import Bytes
+internal import Operations
+internal import Remote
+
+extension Configuration {
+    /// How stores are reached: limits, and for Azure the environment of its own tools with this file's settings over
+    /// it.
+    func stores() throws -> StoreSettings {
+        var stores = StoreSettings()
+        stores.uploadRate = try rate(.limitUpload)
+        stores.downloadRate = try rate(.limitDownload)
+        stores.azure = try azure()
+        if let tier = try choice(.azureTier, of: Self.tiers.map(\.name)) {
+            stores.blobs.tier = Self.tiers.first { $0.name == tier }?.tier
+        }
+        if let value = self[.azureImmutableFor] {
+            stores.blobs.immutableFor = Int64(try Quantity.seconds(value.text, place: value.place))
+        }
+        return stores
+    }
+
+    private static let tiers = AzureBlobOptions.Tier.allCases.map { (name: $0.rawValue.lowercased(), tier: $0) }
+
+    private func rate(_ setting: Setting) throws -> Int? {
+        guard let value = self[setting] else { return nil }
+        let rate = try Quantity.bytes(value.text, place: value.place)
+        guard rate > 0 else { throw CairnError(.usage, "a limit is at least one byte a second", object: value.place) }
+        return rate
+    }
+
+    private func azure() throws -> AzureSettings {
+        var azure = AzureSettings(environment: environment)
+        let words = AzureSettings.Authentication.allCases.map(\.rawValue)
+        if let word = try choice(.azureAuth, of: words) {
+            azure.authentication = AzureSettings.Authentication(rawValue: word) ?? .auto
+        }
+        azure.endpoint = self[.azureEndpoint]?.text
+        if let secret = try secret(.azureConnectionStringFile) { azure.connectionString = secret }
+        if let secret = try secret(.azureAccountKeyFile) { azure.accountKey = secret }
+        if let secret = try secret(.azureSASFile) { azure.sharedAccessSignature = secret }
+        if let secret = try secret(.azureClientSecretFile) { azure.clientSecret = secret }
+        if let value = self[.azureTenant] { azure.tenant = value.text }
+        if let value = self[.azureClient] { azure.clientID = value.text }
+        if let value = self[.azureFederatedTokenFile] { azure.federatedTokenFile = value.text }
+        return azure
+    }
+
+    /// The text of a file that holds a secret, without the white space around it.
+    private func secret(_ setting: Setting) throws -> SecretText? {
+        guard let value = self[setting] else { return nil }
+        let bytes = try System.read(path: value.text, byteCountMax: 64 << 10, what: "file with the secret")
+        guard let text = String(validating: bytes, as: UTF8.self)?.split(whereSeparator: \.isWhitespace).first else {
+            throw CairnError(.usage, "the file holds no secret, or is not UTF-8 text", object: value.text)
+        }
+        return SecretText(String(text))
+    }
+}
