@@ -5,7 +5,7 @@ struct GlobalOptions: ParsableArguments {
     @Option(
         name: [.customShort("r"), .long],
         help:
-            "Where the repository lies: a directory, azblob://ACCOUNT/CONTAINER[/PREFIX], mongodb://HOSTS/DB. (CAIRN_REPOSITORY)"
+            "Directory, azblob://ACCOUNT/CONTAINER[/PREFIX] or mongodb://HOSTS/DB. (CAIRN_REPOSITORY)"
     )
     var repository: String?
 
