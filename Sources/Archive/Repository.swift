@@ -34,7 +34,11 @@ public final class Repository: Sendable {
     public func newID() -> RandomID { surroundings.randomID() }
 
     /// A builder of packs for one worker.
-    public func makePackBuilder() -> PackBuilder { PackBuilder(keys: keys, surroundings: surroundings) }
+    ///
+    /// - Parameter level: the zstd level at which all chunks are encoded or were tried, when it is the same for all.
+    public func makePackBuilder(level: Int? = nil) -> PackBuilder {
+        PackBuilder(keys: keys, surroundings: surroundings, level: level)
+    }
 
     /// An opener of chunks for one thread.
     public func makeChunkOpener() -> ChunkOpener { ChunkOpener(keys: keys) }

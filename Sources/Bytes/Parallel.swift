@@ -9,16 +9,24 @@ public enum Parallel {
     }
 
     /// The outputs of `body` in the elements' order. Each thread makes a context of its own (a client, a reader) and
-    /// takes the next element that nobody has taken. The first error stops all threads and is thrown.
+    /// takes the next element that nobody has taken; `finish` gets the context when none is left, or after an error.
+    /// The first error stops all threads and is thrown.
     public static func map<Element: Sendable, Output: Sendable, Context>(
         _ elements: [Element], threads: Int, name: String, context: @escaping @Sendable () throws -> Context,
-        each body: @escaping @Sendable (Context, Element) throws -> Output
+        each body: @escaping @Sendable (Context, Element) throws -> Output,
+        finish: @escaping @Sendable (Context) throws -> Void = { _ in }
     ) throws -> [Output] {
         let state = Shared(State<Output>(outputs: Array(repeating: nil, count: elements.count)))
         let workers = (0..<max(1, min(threads, elements.count))).map { number in
             OwnedThread(name: "\(name)-\(number)") {
                 do {
                     let context = try context()
+                    // Also after a failure: what was done until then may be worth keeping.
+                    defer {
+                        do { try finish(context) } catch {
+                            state.value.withLock { if $0.failure == nil { $0.failure = error } }
+                        }
+                    }
                     while let index = state.value.withLock({ state in take(&state) }) {
                         let output = try body(context, elements[index])
                         state.value.withLock { $0.outputs[index] = output }

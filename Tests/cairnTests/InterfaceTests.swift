@@ -11,7 +11,8 @@ import Testing
         ["init"], ["backup"], ["backup", "full"], ["restore"], ["snapshots"], ["show"], ["cat"], ["diff"], ["stats"],
         ["check"],
         ["key"],
-        ["key", "list"], ["key", "add"], ["key", "remove"], ["key", "rotate"], ["unlock"], ["audit"],
+        ["key", "list"], ["key", "add"], ["key", "remove"], ["key", "rotate"], ["key", "reencrypt"],
+        ["unlock"], ["audit"],
         ["completions"],
     ]
 

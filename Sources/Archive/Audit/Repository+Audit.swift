@@ -26,24 +26,27 @@ extension Repository {
     public func appendAudit(operation: String, program: String, details: BSONDocument) throws -> RandomID {
         let at = now()
         var named: Set<RandomID> = []
-        var recent: [AuditRecord.Link] = []
+        var recent: [(link: AuditRecord.Link, replaces: [RandomID])] = []
         let codec = makeSealedObjects()
         for id in try list(.audit).suffix(Repository.auditWindow) {
             // One that is damaged or gone must not keep a backup from finishing: `verifyAudit` reports it.
             guard let stored = try? readAudit(id, codec: codec) else { continue }
-            recent.append(AuditRecord.Link(id: id, hash: stored.hash))
+            let replaces = stored.record.replaces.map(\.id)
+            recent.append((AuditRecord.Link(id: id, hash: stored.hash), replaces))
             for link in stored.record.previous { named.insert(link.id) }
         }
+        let unnamed = recent.filter { !named.contains($0.link.id) && named.isDisjoint(with: $0.replaces) }
+        let copied = Set(unnamed.flatMap(\.replaces))
         let record = AuditRecord(
             id: newAuditID(at), at: at, operation: operation, program: program, details: details,
-            previous: recent.filter { !named.contains($0.id) })
+            previous: unnamed.map(\.link).filter { !copied.contains($0.id) })
         try writeSealed(record.encode(), kind: .audit, id: record.id, codec: codec)
         return record.id
     }
 
     /// 48 bits of time and 80 random ones: ids of audit records sort by time, so that the newest are found by a
     /// listing. format-spec.md §9.6 [H-2].
-    private func newAuditID(_ at: Int64) -> RandomID {
+    func newAuditID(_ at: Int64) -> RandomID {
         var bytes: [UInt8] = []
         for shift in stride(from: 40, through: 0, by: -8) {
             bytes.append(UInt8(truncatingIfNeeded: at >> Int64(shift)))
@@ -52,12 +55,18 @@ extension Repository {
         return RandomID(bytes.rawSpan)
     }
 
-    private struct StoredAudit {
+    /// An id that sorts where `id` does: for a copy of that record.
+    func newAuditID(like id: RandomID) -> RandomID {
+        let bytes = id.bytes.prefix(6) + surroundings.random(10)
+        return RandomID(Array(bytes).rawSpan)
+    }
+
+    struct StoredAudit {
         let record: AuditRecord
         let hash: Digest256
     }
 
-    private func readAudit(_ id: RandomID, codec: SealedObjects) throws -> StoredAudit {
+    func readAudit(_ id: RandomID, codec: SealedObjects) throws -> StoredAudit {
         let stored = try fetchSealed(kind: .audit, id: id)
         let hash = SHA256.hash(stored.bytes)
         return StoredAudit(
@@ -72,21 +81,46 @@ extension Repository {
         var report = AuditReport()
         var hashes: [RandomID: Digest256] = [:]
         let codec = makeSealedObjects()
-        for id in try list(.audit) {
-            do {
-                let stored = try readAudit(id, codec: codec)
-                report.records.append(stored.record)
-                hashes[id] = stored.hash
-            } catch let error as CairnError where error.code == .corrupt || error.code == .unsupportedFormat {
-                report.problems.append(error)
-                let altered = try fetchSealed(kind: .audit, id: id)
-                hashes[id] = SHA256.hash(altered.bytes)
+        // One that is gone once it was listed was encrypted anew: its copy was put before, and is in the next listing.
+        var isComplete = false
+        while !isComplete {
+            isComplete = true
+            for id in try list(.audit) where hashes[id] == nil {
+                do {
+                    let stored = try readAudit(id, codec: codec)
+                    report.records.append(stored.record)
+                    hashes[id] = stored.hash
+                } catch let error as CairnError where error.code == .corrupt || error.code == .unsupportedFormat {
+                    report.problems.append(error)
+                    let altered = try fetchSealed(kind: .audit, id: id)
+                    hashes[id] = SHA256.hash(altered.bytes)
+                } catch let error as CairnError where error.code == .notFound {
+                    isComplete = false
+                }
             }
         }
+        let copied = takeCopies(&hashes, &report)
         let named = checkLinks(hashes, &report)
         report.records.sort { ($0.at, $0.id) < ($1.at, $1.id) }
-        report.heads = report.records.map(\.id).filter { !named.contains($0) }
+        report.heads = report.records.filter { record in
+            !named.contains(record.id) && !record.replaces.contains { named.contains($0.id) }
+        }.map(\.id).filter { !copied.contains($0) }
         return report
+    }
+
+    /// Lets copies of records stand for what they replaced. [H-5]
+    ///
+    /// - Returns: ids of the records that were copied; those that are there still are not shown twice.
+    private func takeCopies(
+        _ hashes: inout [RandomID: Digest256], _ report: inout AuditReport
+    ) -> Set<RandomID> {
+        var copied: Set<RandomID> = []
+        for link in report.records.flatMap(\.replaces) {
+            copied.insert(link.id)
+            if hashes[link.id] == nil { hashes[link.id] = link.hash }
+        }
+        report.records.removeAll { copied.contains($0.id) }
+        return copied
     }
 
     /// - Returns: the ids that some record names.

@@ -26,13 +26,16 @@ public final class PackBuilder {
     private let surroundings: Surroundings
     private let cipher = AESGCM()
     private let associated = Buffer(capacity: AssociatedData.size)
+    /// What the contents of the packs say of their level.
+    private let level: Int?
     private var current: Buffer?
     private var identity: PackIdentity
     private var entries: [PackEntry] = []
     /// Everything in the buffer before this offset is sealed.
     private var sealedEnd = 0
 
-    init(keys: KeyRing, surroundings: Surroundings) {
+    init(keys: KeyRing, surroundings: Surroundings, level: Int? = nil) {
+        self.level = level
         self.keys = keys
         self.surroundings = surroundings
         identity = PackIdentity(id: surroundings.randomID(), epoch: 0, salt: surroundings.randomDigest())
@@ -116,7 +119,7 @@ public final class PackBuilder {
         AssociatedData(directoryOf: identity, count: entries.count, repository: keys.repository).write(to: associated)
         cipher.seal(buffer, from: start, nonce: PackDirectory.slot, aad: associated.bytes)
         PackTrailer(entries: entries.count).append(to: buffer)
-        let contents = PackContents(identity: identity, entries: entries)
+        let contents = PackContents(identity: identity, entries: entries, level: level)
         precondition(buffer.count == contents.objectSize)
         current = nil
         return FinishedPack(buffer: buffer, contents: contents)

@@ -65,6 +65,14 @@ final class SealedObjects {
         return output
     }
 
+    /// The epoch that the first `headerSize` bytes of an object name; nothing is authenticated by that.
+    static func epoch(ofHeader bytes: RawSpan, object: String) throws -> UInt32 {
+        var reader = ByteReader(bytes, object: object)
+        try reader.expect(Magic.sealed, "a sealed object: its magic is wrong")
+        _ = try reader.bytes(4)
+        return try reader.integer(as: UInt32.self)
+    }
+
     /// Opens the bytes of the object `id`; `bytes` is used up: it is decrypted in place.
     ///
     /// - Throws: `.corrupt` when anything does not fit, `.unsupportedFormat` for a newer structure.

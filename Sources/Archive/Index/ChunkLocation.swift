@@ -59,11 +59,15 @@ public struct PackContents: Hashable, Sendable {
     public var identity: PackIdentity
     /// Its chunks, in slot order.
     public var entries: [PackEntry]
+    /// The zstd level up to which compressing its chunks anew wins nothing, since that was done or tried; nil when that
+    /// is not known. Only index objects say it. format-spec.md §8 [I-3].
+    public var level: Int?
 
     /// The contents of a pack.
-    public init(identity: PackIdentity, entries: [PackEntry]) {
+    public init(identity: PackIdentity, entries: [PackEntry], level: Int? = nil) {
         self.identity = identity
         self.entries = entries
+        self.level = level
     }
 
     /// Size of the whole pack object, in bytes: it follows from the entries, so that a truncated or padded pack

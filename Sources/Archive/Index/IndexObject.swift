@@ -6,7 +6,7 @@ import Bytes
 ///
 /// ```
 /// version int32  1
-/// packs   array  of {id: binary 16, epoch: int32, salt: binary 32, chunks: binary, 44 bytes a chunk}
+/// packs   array  of {id: binary 16, epoch: int32, salt: binary 32, chunks: binary, 44 bytes a chunk, level: int32}
 /// ```
 /// `chunks` repeats the pack's directory. One binary field a pack and not an array of documents: 44 bytes a chunk
 /// instead of 90, and no parsing but a walk over fixed records.
@@ -36,6 +36,7 @@ public struct IndexObject: Hashable, Sendable {
                 builder.append("epoch", .int32(Int32(pack.identity.epoch)))
                 builder.append("salt", .digest(pack.identity.salt))
                 builder.append("chunks", .binary(subtype: 0, chunks.array))
+                builder.append("level", ifPresent: pack.level.map { .int32(Int32($0)) })
                 builder.close()
             }
             builder.close()
@@ -61,7 +62,8 @@ public struct IndexObject: Hashable, Sendable {
             salt: try document.requireDigest("salt", in: object))
         let bytes = try document.require("chunks", as: BSONBinary.self, in: object).bytes
         let contents = PackContents(
-            identity: identity, entries: try PackDirectory.readEntries(bytes.rawSpan, object: object))
+            identity: identity, entries: try PackDirectory.readEntries(bytes.rawSpan, object: object),
+            level: document.contains("level") ? try document.requireCount("level", in: object) : nil)
         guard contents.objectSize <= FormatLimits.packSizeMax else {
             throw CairnError(
                 .corrupt, "pack \(identity.id.hex) would have \(contents.objectSize) bytes", object: object)

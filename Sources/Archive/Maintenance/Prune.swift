@@ -42,25 +42,10 @@ public struct Prune {
         try repository.requireWritable()
         let lease = try Lease.acquire(.pruner, in: repository, note: "prune")
         defer { lease.release() }
-        try requireNothingUnknown()
+        try repository.requireNothingUnknown()
         try sweep(&report, lease)
         if try condemn(&report) { try sweep(&report, lease) }
         return report
-    }
-
-    /// A folder that this program does not know may hold what needs packs. format-spec.md §10.1 [V-7].
-    private func requireNothingUnknown() throws {
-        var unknown: ObjectName?
-        let known = Set(ObjectKind.allCases.map(\.folder) + [Names.keys])
-        try repository.store.list(prefix: "") { info in
-            let folder = info.name.path.prefix { $0 != "/" }
-            if info.name != Names.config, !known.contains(folder + "/") { unknown = info.name }
-        }
-        guard let unknown else { return }
-        throw CairnError(
-            .unsupportedFormat,
-            "an object of a kind that this program does not know: it might need what would be "
-                + "removed. Use the program that made it, or move the object away", object: unknown.path)
     }
 
     // MARK: Condemn
@@ -76,17 +61,11 @@ public struct Prune {
         let rewriter = PackRewriter(repository)
         for (id, location) in plan.moves {
             try checkpoint()
-            try rewriter.copy(id, at: location)
+            try rewriter.copy(id, at: location, level: plan.levels[location.pack.id])
         }
         try rewriter.finish()
         report.writtenBytes = rewriter.byteCount
-        var rest = plan.condemned[...]
-        while !rest.isEmpty {
-            let packs = Array(rest.prefix(CondemnedRecord.packsMax))
-            rest = rest.dropFirst(packs.count)
-            let record = CondemnedRecord(id: repository.newID(), created: repository.now(), packs: packs)
-            try repository.writeSealed(record.encode(), kind: .condemned, id: record.id)
-        }
+        try repository.condemn(plan.condemned)
         return true
     }
 
@@ -136,12 +115,7 @@ public struct Prune {
         _ plan: SweepPlan, _ record: CondemnedRecord, _ report: inout PruneReport, _ lease: Lease
     ) throws {
         try checkpoint()
-        try lease.requireHeld()
-        try repository.writeIndexes(of: plan.kept)
-        for id in plan.staleIndexes {
-            try lease.requireHeld()
-            try repository.store.delete(Names.object(.index, id))
-        }
+        try repository.replaceIndexes(plan.staleIndexes, by: plan.kept, under: lease)
         for (id, size) in plan.doomed.sorted(by: { $0.key < $1.key }) {
             try lease.requireHeld()
             try repository.store.delete(Names.pack(id))

@@ -7,6 +7,8 @@ struct PrunePlan {
     private(set) var condemned: [RandomID] = []
     /// Chunks to move into new packs, pack by pack in the order in which they lie.
     private(set) var moves: [(id: ChunkID, location: ChunkLocation)] = []
+    /// What index objects say of the level of the packs that chunks are moved from.
+    private(set) var levels: [RandomID: Int] = [:]
     private var sizes: [RandomID: Int] = [:]
     private var needed: [RandomID: Int] = [:]
     private var repacked: Set<RandomID> = []
@@ -32,7 +34,7 @@ struct PrunePlan {
                 everything.insert(pack)
                 guard !already.contains(pack.identity.id) else { continue }
                 index.insert(pack)
-                contents[pack.identity.id] = pack
+                contents[pack.identity.id, default: pack].merge(pack)
             }
         }
         let reachable = try Reachability(roots, repository, everything).chunks
@@ -73,6 +75,7 @@ struct PrunePlan {
             guard waste > bound, unused(id) > 0 else { break }
             waste -= unused(id)
             repacked.insert(id)
+            levels[id] = contents[id]?.level
             contents[id]?.forEachLocation { chunk, location in
                 if reachable.contains(chunk), index.lookup(chunk) == location { moves.append((chunk, location)) }
             }
@@ -108,7 +111,7 @@ extension Repository {
     /// A pack that no snapshot needs yet may be the better part of a backup that runs for hours. To condemn it would be
     /// safe, for its writer is a suspect; but whoever begins meanwhile would store it all a second time. Clocks decide
     /// nothing else here.
-    fileprivate func oldestWriter() throws -> Int64 {
+    func oldestWriter() throws -> Int64 {
         let now = now()
         let begun = try leases().filter { $0.mayCommit && !$0.isExpired(at: now) }.map { lease in
             switch lease.content {

@@ -62,7 +62,9 @@ struct SweepPlan {
         let stale = naming.filter { $0.value.contains(where: goes) }
         staleIndexes = stale.keys.sorted()
         var rest: [RandomID: PackContents] = [:]
-        for pack in stale.values.joined() where !goes(pack) { rest[pack.identity.id] = pack }
+        for pack in stale.values.joined() where !goes(pack) {
+            rest[pack.identity.id, default: pack].merge(pack)
+        }
         kept = rest.values.sorted { $0.identity.id < $1.identity.id }
     }
 }

@@ -65,8 +65,9 @@ public final class ArchiveWriter: Sendable {
 
         let makeEncoder = { @Sendable (outlet: PackOutlet) in
             ChunkEncoder(
-                hasher: ChunkHasher(keys: repository.keys), index: index.chunks, builder: repository.makePackBuilder(),
-                level: options.level, outlet: outlet, statistics: statistics)
+                hasher: ChunkHasher(keys: repository.keys), index: index.chunks,
+                builder: repository.makePackBuilder(level: options.level), level: options.level, outlet: outlet,
+                statistics: statistics)
         }
         lane = MetadataLane(makeEncoder(metadataOutlet))
         chunkerHash = SipHash(key: repository.keys.chunkerKey)

@@ -81,7 +81,7 @@ public struct WriterIndex: Sendable {
         for chunk in try Reachability(Roots(snapshot), repository, everything).chunks
         where chunks.lookup(chunk) == nil {
             guard let location = everything.lookup(chunk) else { throw Reachability.missing(chunk) }
-            try rewriter.copy(chunk, at: location)
+            try rewriter.copy(chunk, at: location, level: nil)
         }
         try rewriter.finish()
         for pack in rewriter.packs { chunks.insert(pack) }

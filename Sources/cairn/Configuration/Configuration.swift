@@ -71,15 +71,19 @@ struct Configuration {
     /// zstd level by number or name: `fast` is 1, `default` 3, `max` 19.
     func level() throws -> Int {
         guard let value = values[.backupLevel] else { return 3 }
-        switch value.text {
+        return try Self.level(value.text, place: value.place)
+    }
+
+    /// The same of a text that stands at `place`.
+    static func level(_ text: String, place: String) throws -> Int {
+        switch text {
         case "fast": return 1
         case "default": return 3
         case "max": return 19
         default:
-            guard let level = Int(value.text), (1...19).contains(level) else {
+            guard let level = Int(text), (1...19).contains(level) else {
                 throw CairnError(
-                    .usage, "`\(value.text)` is not a compression level: 1 to 19, fast, default or max",
-                    object: value.place)
+                    .usage, "`\(text)` is not a compression level: 1 to 19, fast, default or max", object: place)
             }
             return level
         }

@@ -1,3 +1,4 @@
+internal import Archive
 internal import ArgumentParser
 internal import Operations
 
@@ -9,8 +10,13 @@ struct CompactCommand: Verb {
             The new snapshot holds what the chosen one holds, or with --to what there was at that time, and needs no \
             runs. Chunks that no change touched are shared with it.
 
+            With --recompress nothing is folded: everything that is stored is compressed at another level, for long \
+            retention. Packs in which less than 3 % would be won stay as they are. It can be interrupted and goes on \
+            where it was; `cairn prune` removes the old packs.
+
             Example:
               cairn compact
+              cairn compact --recompress max
               cairn compact --to 2026-01-31T23:59:59Z --tag month-end
             """)
 
@@ -31,6 +37,12 @@ struct CompactCommand: Verb {
     @Option(help: "zstd level of what is written anew: 1 to 19, fast, default or max. (CAIRN_BACKUP_LEVEL)")
     var level: String?
 
+    @Option(help: "Fold nothing, compress what is stored anew: 1 to 19, fast, default or max.")
+    var recompress: String?
+
+    @Flag(help: "With --recompress: say, from a sample of each pack, what would be done.")
+    var dryRun = false
+
     var settings: [Setting: SettingValue] {
         var flags = FlagSettings()
         flags.set(.backupLevel, level)
@@ -40,9 +52,15 @@ struct CompactCommand: Verb {
     func validate() throws {
         if snapshot != nil && to != nil { throw ValidationError("--snapshot and --to exclude each other") }
         if set != nil && to == nil { throw ValidationError("--set needs --to") }
+        if recompress != nil, snapshot != nil || to != nil || !tag.isEmpty || level != nil {
+            throw ValidationError(
+                "--recompress is about all that is stored: no other option goes with it but --dry-run")
+        }
+        if dryRun && recompress == nil { throw ValidationError("--dry-run needs --recompress") }
     }
 
     func run(_ session: Session) throws -> ExitStatus {
+        if let recompress { return try run(session, recompressing: recompress) }
         var options = Compact.Options(repository: try session.repositoryAccess())
         options.moment = try to.map { .time(try TimeSelection($0), set: set) } ?? .snapshot(snapshot ?? "latest")
         options.tags = tag
@@ -53,5 +71,17 @@ struct CompactCommand: Verb {
         report.warnings.forEach(session.warn)
         try session.emit(SnapshotText.saved(report), json: SnapshotText.json(report))
         return report.needsPerson ? .warning : .done
+    }
+
+    private func run(_ session: Session, recompressing text: String) throws -> ExitStatus {
+        let level = try Configuration.level(text, place: "--recompress")
+        let report = try session.runJob { progress, cancellation in
+            try RecompressRepository(
+                access: session.repositoryAccess(), level: level, dryRun: dryRun, progress: progress,
+                cancellation: cancellation
+            ).run()
+        }
+        try session.emit(RewriteText.recompressed(report), json: RewriteText.json(report))
+        return .done
     }
 }

@@ -13,7 +13,10 @@ struct KeyCommand: ParsableCommand {
             Example:
               cairn key add --new-key-file /etc/cairn/key --label nightly
             """,
-        subcommands: [KeyListCommand.self, KeyAddCommand.self, KeyRemoveCommand.self, KeyRotateCommand.self])
+        subcommands: [
+            KeyListCommand.self, KeyAddCommand.self, KeyRemoveCommand.self, KeyRotateCommand.self,
+            KeyReencryptCommand.self,
+        ])
 }
 
 /// `cairn key list`.
@@ -136,6 +139,10 @@ struct KeyRotateCommand: Verb {
             Keys whose secrets are missing keep it from running, unless --revoke-others lets them go: so a passphrase \
             that leaked opens nothing any more. No other job may be at work.
 
+            With --reencrypt what was written before is encrypted anew, too, beside running backups; it takes as much \
+            space again until `cairn prune` has removed the old packs. That keeps those out who kept the old master \
+            key and look at the repository later; nothing helps against copies that they made before.
+
             Example:
               cairn key rotate --keep-passphrase-file second.txt --revoke-others
             """)
@@ -151,24 +158,72 @@ struct KeyRotateCommand: Verb {
     @Flag(help: "Remove all keys whose secrets are not given.")
     var revokeOthers = false
 
+    @Flag(help: "Encrypt what was written before under the new key, too.")
+    var reencrypt = false
+
     func run(_ session: Session) throws -> ExitStatus {
         let others =
             try keepPassphraseFile.map { try SecretFile.passphrase(path: $0) }
             + keepKeyFile.map { try SecretFile.key(path: $0) }
-        let rotation = try Keys(access: session.repositoryAccess()).rotate(
-            others: others, revokesOthers: revokeOthers)
+        let access = try session.repositoryAccess()
+        let rotation = try Keys(access: access).rotate(others: others, revokesOthers: revokeOthers)
+        let report = reencrypt ? try encryptAnew(access, session) : nil
         var text = "key epoch \(rotation.repository.keys.currentEpoch) from now on\n"
         for id in rotation.added { text += "  added   \(SnapshotText.short(id))\n" }
         for id in rotation.revoked { text += "  revoked \(SnapshotText.short(id))\n" }
-        try session.emit(
-            text,
-            json: .object([
-                ("epoch", .integer(Int(rotation.repository.keys.currentEpoch))),
-                ("added", .array(rotation.added.map { .string($0.hex) })),
-                ("replaced", .array(rotation.replaced.map { .string($0.hex) })),
-                ("revoked", .array(rotation.revoked.map { .string($0.hex) })),
-            ]))
-        return .done
+        if let report { text += RewriteText.reencrypted(report) }
+        var fields: [(String, JSON)] = [
+            ("epoch", .integer(Int(rotation.repository.keys.currentEpoch))),
+            ("added", .array(rotation.added.map { .string($0.hex) })),
+            ("replaced", .array(rotation.replaced.map { .string($0.hex) })),
+            ("revoked", .array(rotation.revoked.map { .string($0.hex) })),
+        ]
+        if let report { fields.append(("reencryption", RewriteText.json(report))) }
+        try session.emit(text, json: .object(fields))
+        return report?.unreadable.isEmpty == false ? .warning : .done
+    }
+
+    private func encryptAnew(_ access: RepositoryAccess, _ session: Session) throws -> ReencryptionReport {
+        do {
+            return try session.reencrypt(access)
+        } catch {
+            session.warn(
+                "the master key was changed; what was written before is not under it yet: run "
+                    + "`cairn key reencrypt`")
+            throw error
+        }
+    }
+}
+
+/// `cairn key reencrypt`.
+struct KeyReencryptCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "reencrypt", abstract: "Encrypt what is under older master keys under the newest one.",
+        discussion: """
+            What `cairn key rotate --reencrypt` does after it has changed the key: goes on with one that was \
+            interrupted, or does it later. Safe beside running backups; `cairn prune` removes the old packs. Run it \
+            again when backups ran meanwhile and packs are left.
+
+            Example:
+              cairn key reencrypt
+            """)
+
+    @OptionGroup var global: GlobalOptions
+
+    func run(_ session: Session) throws -> ExitStatus {
+        let report = try session.reencrypt(try session.repositoryAccess())
+        try session.emit(RewriteText.reencrypted(report), json: RewriteText.json(report))
+        return report.unreadable.isEmpty ? .done : .warning
+    }
+}
+
+extension Session {
+    fileprivate func reencrypt(_ access: RepositoryAccess) throws -> ReencryptionReport {
+        let report = try runJob { progress, cancellation in
+            try ReencryptRepository(access: access, progress: progress, cancellation: cancellation).run()
+        }
+        self.report(report.unreadable)
+        return report
     }
 }
 

@@ -7,8 +7,8 @@ import Testing
 
 @testable import Archive
 
-/// Two writers, two that forget and prune again and again, clocks that differ, jobs that die at any call, or sleep
-/// inside one past the end of their lease: no snapshot that counts ever loses a chunk.
+/// Two writers, two that forget, prune and compress anew again and again, clocks that differ, jobs that die at any
+/// call, or sleep inside one past the end of their lease: no snapshot that counts ever loses a chunk.
 @Suite struct PruneSimulationTests {
     /// What a committed snapshot rests on.
     private typealias Committed = [RandomID: Set<ChunkID>]
@@ -22,13 +22,18 @@ import Testing
         let committed = totals.reduce(0) { $0 + $1.committed }
         let removed = totals.reduce(0) { $0 + $1.removed }
         let fences = totals.reduce(0) { $0 + $1.fences }
+        let rewritten = totals.reduce(0) { $0 + $1.rewritten }
         #expect(
-            committed > 500 && removed > 500 && fences > 100,
-            "\(committed) snapshots committed, \(removed) packs removed, \(fences) leases fenced off")
+            committed > 500 && removed > 500 && fences > 100 && rewritten > 100,
+            """
+            \(committed) snapshots committed, \(removed) packs removed, \(fences) leases fenced off, \
+            \(rewritten) packs compressed anew
+            """)
     }
 
-    /// - Returns: the snapshots that were committed, the packs that were removed, and the leases that were fenced off.
-    private static func simulate(seed: UInt64) throws -> (committed: Int, removed: Int, fences: Int) {
+    /// - Returns: the snapshots that were committed, the packs that were removed, the leases that were fenced off, and
+    ///   the packs that were compressed anew.
+    private static func simulate(seed: UInt64) throws -> (committed: Int, removed: Int, fences: Int, rewritten: Int) {
         let world = SimulatedWorld(seed: seed, jobs: 4)
         let repository = try Repository.create(
             store: world.store, parameters: .cheap, key: .keyFile(1), surroundings: .system)
@@ -68,7 +73,8 @@ import Testing
         _ = try Prune(after, options: options).run()
         try expectWhole(repository, shared.committed.withLock { $0 }, seed: seed)
         return (
-            shared.commits.withLock { $0 }, shared.removed.withLock { $0 }, try repository.list(.fence).count
+            shared.commits.withLock { $0 }, shared.removed.withLock { $0 }, try repository.list(.fence).count,
+            shared.rewritten.withLock { $0 }
         )
     }
 
@@ -76,6 +82,7 @@ import Testing
         let committed = Mutex(Committed())
         let commits = Mutex(0)
         let removed = Mutex(0)
+        let rewritten = Mutex(0)
         let surprises = Mutex<[String]>([])
     }
 
@@ -94,7 +101,9 @@ import Testing
         }
         while leaves.count < 2 {
             let number = Int.random(in: 0..<6, using: &random)
-            let document: BSONDocument = ["_id": .int32(Int32(number)), "text": "stone"]
+            let document: BSONDocument = [
+                "_id": .int32(Int32(number)), "text": .string(String(repeating: "stone ", count: 30)),
+            ]
             let id = hasher.id(of: document.bytes.rawSpan, type: .documents)
             leaves.append(
                 Leaf(chunk: id, documents: 1, rawBytes: document.bytes.count, firstID: [], lastID: []))
@@ -168,6 +177,12 @@ import Testing
         options.grace = Bool.random(using: &random) ? 0 : 60_000
         options.maxUnused = 0
         for _ in 0..<2 {
+            if Int.random(in: 0..<4, using: &random) == 0 {
+                let level = Int.random(in: 1...4, using: &random)
+                let options = RecompressionOptions(level: level, workers: 1)
+                let report = try Recompression(repository, options: options).run()
+                shared.rewritten.withLock { $0 += report.packsRewritten }
+            }
             let report = try Prune(repository, options: options).run()
             shared.removed.withLock { $0 += report.removedPacks }
         }

@@ -68,6 +68,42 @@ import Testing
         #expect(try reader().run(["verify"]).exitCode == 0)
     }
 
+    /// [K-13] [I-3] [H-5]: a rotation that was interrupted left the old key objects, so that one secret opens two; with
+    /// packs of both epochs, and after everything was compressed and encrypted anew.
+    @Test(.enabled(if: PythonReader.isPresent, PythonReader.absence))
+    func itReadsWhatWasRotatedAndWrittenAnew() throws {
+        let first = try Engine.backUp(Engine.sample, to: repository, at: 1)
+        // Several old key objects, so that by the order of their names the new one comes first and last in turn.
+        for _ in 0..<6 { _ = try repository.addKey(Engine.key, label: "again", cost: .cheap) }
+        let deletions = FaultInjectingStore(repository.store) { $0.operation == .delete ? .stop : nil }
+        let rotating = try Repository.open(store: deletions, key: Engine.key)
+        let lease = try Lease.acquire(.maintenance, in: rotating, note: "rotation", renewing: false)
+        #expect(throws: CairnError.self) {
+            try rotating.rotateKeys(keeping: [Engine.key], revokesOthers: true, under: lease)
+        }
+        let rotated = try Repository.open(store: repository.store, key: Engine.key)
+        #expect(rotated.keys.currentEpoch == 1)
+        try rotated.unlock(force: true)
+        let second = try Engine.backUp(["a.b": [Engine.documents(0..<300)]], to: rotated, at: 2)
+        let expected = [(first, Engine.sample), (second, ["a.b": [Engine.documents(0..<300)]])]
+        try expectRead(expected)
+        _ = try Recompression(rotated, options: RecompressionOptions(level: 15, workers: 1)).run()
+        try expectRead(expected)
+        _ = try Reencryption(rotated).run()
+        try expectRead(expected)
+    }
+
+    private func expectRead(_ snapshots: [(Snapshot, SampleData)]) throws {
+        for (snapshot, data) in snapshots {
+            for (namespace, documents) in Engine.expected(data) {
+                let outcome = try reader().run(["extract", snapshot.id.hex, namespace])
+                #expect(outcome.exitCode == 0, "\(outcome.errorText)")
+                #expect(outcome.output == documents.flatMap(\.bytes))
+            }
+        }
+        #expect(try reader().run(["verify"]).exitCode == 0)
+    }
+
     /// [B-1]: types that the metadata never use do not stop it.
     @Test(.enabled(if: PythonReader.isPresent, PythonReader.absence))
     func documentsOfEveryTypePass() throws {
