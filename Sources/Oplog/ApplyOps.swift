@@ -76,24 +76,26 @@ extension OplogEntry {
     /// Calls `body` with every insert, update and delete in the entry, whatever becomes of the transaction it may be
     /// part of: for the set of documents that may have changed.
     ///
-    /// An update that changes the number type of an `_id`, from 1 to 1.0, is two changes, one of each identity.
+    /// A replacement may change the number type of an `_id`, from 1 to 1.0 or inside a document, as the two are equal
+    /// to the server; of updates with operators it refuses that. It is two changes: of the identity that was there, and,
+    /// as an insert, of the one that was not.
     ///
     /// - Throws: `.unsupportedFormat` for what is not known, `.corrupt` for what is malformed; what `body` throws.
     public func forEachChange(_ body: (borrowing Change) throws -> Void) throws {
         try forEachOperation { operation in
             guard operation.kind != .command else { return }
             let identity = try operation.identity
-            try body(Change(operation, identity))
+            try body(Change(operation, operation.kind, identity))
             guard operation.kind == .update else { return }
             let own = try UpdateApplier.writtenIdentity(operation.object)
-            if own.byteCount > 0, !spansEqual(own, identity) { try body(Change(operation, own)) }
+            if own.byteCount > 0, !spansEqual(own, identity) { try body(Change(operation, .insert, own)) }
         }
     }
 }
 
 /// One document that an entry inserts, updates or deletes.
 public struct Change: ~Escapable {
-    /// Insert, update or delete.
+    /// Insert, update or delete; insert only where no document with this identity was there before.
     public let kind: OplogEntry.Kind
     /// The collection; nil in entries that name it by `namespace` alone.
     public let uuid: UUIDKey?
@@ -103,8 +105,8 @@ public struct Change: ~Escapable {
     public let identity: RawSpan
 
     @_lifetime(copy entry, copy identity)
-    init(_ entry: OplogEntry, _ identity: RawSpan) {
-        kind = entry.kind
+    init(_ entry: OplogEntry, _ kind: OplogEntry.Kind, _ identity: RawSpan) {
+        self.kind = kind
         uuid = entry.uuid
         namespace = entry.namespace
         self.identity = identity

@@ -25,7 +25,8 @@ struct CappedFold {
 
     /// The entry with new leaves, exact at `time`.
     ///
-    /// - Returns: nil when the operations do not fit the memory, or the collection has no index on `_id`.
+    /// - Returns: nil when the operations do not fit the memory, or the collection has no index on `_id`, or one of its
+    ///   documents took on another identity, whose place the operations do not tell.
     mutating func fold(_ tracked: TrackedCollection, to time: Timestamp) throws -> CatalogueEntry? {
         guard tracked.info.hasIDIndex, tracked.stored.runs.isEmpty,
             let (table, inserted) = try operations(of: tracked, to: time)
@@ -89,6 +90,6 @@ struct CappedFold {
             }
             if builder.byteCount > budget { isOver = true }
         }
-        return isOver ? nil : (builder.freeze(), inserted)
+        return isOver || builder.hasMoved ? nil : (builder.freeze(), inserted)
     }
 }

@@ -139,7 +139,7 @@ final class CatchUp {
     }
 
     private static func reason(_ tracked: TrackedCollection, changed: Int) -> ScanReason? {
-        if tracked.isTouched, !tracked.info.isCapped { return .unindexed }
+        if tracked.isTouched, !tracked.info.isCapped { return tracked.hasRuns ? .unfindable : .unindexed }
         guard changed > 0 else { return nil }
         if ScanReason.isExceeded(changed: tracked.changed + changed, of: tracked.stored.liveDocuments) {
             return .changed

@@ -1,5 +1,6 @@
 internal import BSON
 internal import Bytes
+internal import Mongo
 internal import Oplog
 
 /// Takes oplog entries in order and collects which `_id`s they change, for one pass. Confined to one thread.
@@ -53,11 +54,11 @@ struct ChangeCollector {
             guard let key = change.uuid, let index = byKey[key], let watch = watched[index] else { return }
             guard time > watch.since else { return }
             operations += 1
-            guard watch.hasRuns else {
+            let identity = change.identity
+            guard watch.hasRuns, IdentityReader.canFind(identity) else {
                 watched[index]?.isTouched = true
                 return
             }
-            let identity = change.identity
             let hash = changes.hash64(identity)
             let part = parts.part(hash)
             guard parts.active[part], time > parts.times[part] else { return }

@@ -10,6 +10,8 @@ enum ScanReason: Sendable {
     case capped
     /// It has no index on `_id`, and was written to.
     case unindexed
+    /// A document changed that the server does not find by its `_id`.
+    case unfindable
 
     /// Changes beyond this share of a collection's documents are dearer to read one by one than the collection as a
     /// whole: a third.
@@ -23,6 +25,7 @@ enum ScanReason: Sendable {
         case .runs: "too many runs"
         case .capped: "capped and written to"
         case .unindexed: "written to, and no index on _id"
+        case .unfindable: "an _id changed by which the server does not find its document"
         }
     }
 }

@@ -19,7 +19,8 @@ struct TrackedCollection {
     var runs: [Run] = []
     /// `_id`s in those runs, one in several runs counted as often.
     var changed = 0
-    /// Of a capped collection, whose documents are not read by `_id`: whether operations on it were seen.
+    /// Whether operations were seen on documents that cannot be read by `_id`: all of a capped collection or of one
+    /// without an index on `_id`, single ones of others (`IdentityReader.canFind`).
     var isTouched = false
     /// It is capped and was read while it was written to: what happened between `since` and `until` may be in it.
     var isFuzzy = false

@@ -82,10 +82,20 @@ public final class Fold {
     }
 
     /// The state at the target. Nothing may be taken afterwards.
-    public func finish() -> [Collection] {
+    ///
+    /// - Throws: `.unsupportedFormat` when a document of a capped collection, whose order is data, took on another
+    ///   identity.
+    public func finish() throws -> [Collection] {
         let frozen = tables
         tables = [:]
-        return catalogue.definitions.map { definition in
+        return try catalogue.definitions.map { definition in
+            if let uuid = definition.uuid, let time = frozen[uuid]?.identityChange,
+                definition.options.contains("capped")
+            {
+                throw OplogFault.unknown(
+                    "a replacement that changes the type of an \"_id\" of a capped collection", time,
+                    frozen[uuid]?.namespace ?? "")
+            }
             let table = definition.uuid.flatMap { frozen[$0] }?.freeze()
             return Collection(
                 definition: definition, isInBase: definition.uuid.map(base.contains) ?? false, table: table)

@@ -12,6 +12,8 @@ public final class FoldTableBuilder {
     private let hash: FoldHash
     private var contents = FoldRecords()
     private var discardsBase = false
+    /// When a document first took on another identity; nil when none did.
+    private(set) var identityChange: Timestamp?
 
     /// An empty table of the documents in `partition`.
     public init(namespace: String, partition: FoldHash = FoldHash()) {
@@ -21,6 +23,10 @@ public final class FoldTableBuilder {
 
     /// Memory that the table takes, in bytes. Beside the operations that count it holds superseded ones.
     public var byteCount: Int { contents.byteCount }
+
+    /// Whether a document took on another identity: it is behind all others in the table, though it stayed in its place
+    /// on the server.
+    public var hasMoved: Bool { identityChange != nil }
 
     /// Adds an insert, update or delete.
     ///
@@ -79,14 +85,16 @@ public final class FoldTableBuilder {
     }
 
     private func update(_ entry: OplogEntry, _ identity: RawSpan, _ time: Timestamp) throws {
-        // The server lets an update change the number type of an `_id`: 1 becomes 1.0. To all that follows it is
-        // another document, perhaps of another partition.
+        // The server lets a replacement change the number type of an `_id`: 1 becomes 1.0. To all that follows it is
+        // another document, perhaps of another partition. Operators it refuses to do so, so that no diff has an `_id`
+        // unless somebody wrote the oplog entry by hand (the command applyOps).
         let own = try UpdateApplier.writtenIdentity(entry.object)
         if own.byteCount > 0, !spansEqual(own, identity) {
             guard try entry.isReplacement else {
                 // The whole document would be needed here, to go on with under its new identity.
                 throw OplogFault.unknown("an update whose diff changes the type of the \"_id\"", time, namespace)
             }
+            identityChange = identityChange ?? time
             try delete(identity, time)
             let stored = Buffer(capacity: entry.object.byteCount)
             try UpdateApplier.apply(update: entry.object, to: entry.object, into: stored)
