@@ -5,8 +5,8 @@ extension IdentityReader {
     /// Whether the server can be asked for documents by this `_id`.
     ///
     /// The server's index keys end a DBPointer's namespace with its first zero byte. Seen on 6.0.5, for no other type
-    /// of `_id`, at the top of it or nested: a clustered collection does not find such a document by any filter; with an
-    /// index on `_id`, an `$in` of several finds it only sometimes, and often never ends. A scan shows it.
+    /// of `_id`, at the top of it or nested: a clustered collection does not find such a document by any filter; with
+    /// an index on `_id`, an `$in` of several finds it only sometimes, and often never ends. A scan shows it.
     public static func canFind(_ identity: RawSpan) -> Bool {
         guard identity.byteCount > 0, mayHoldPointer(identity) else { return true }
         guard let document = try? DocumentIdentity.document(of: identity) else { return true }

@@ -117,6 +117,48 @@ extension MongoClient {
         }
     }
 
+    /// Databases in which collections, views or indexes were defined, changed or dropped behind `time`, by the oplog.
+    public func databasesRedefined(after time: Timestamp) throws -> Set<String> {
+        let commands: BSONValue = [
+            "op": "c", "o.applyOps": ["$exists": false], "o.commitTransaction": ["$exists": false],
+            "o.abortTransaction": ["$exists": false],
+        ]
+        let views: BSONValue = ["ns": .regex(pattern: "\\.system\\.views$", options: "")]
+        let find = BSONDocument { find in
+            find.append("find", "oplog.rs")
+            find.append("filter", ["ts": ["$gt": .timestamp(time)], "$or": [commands, views]])
+            find.append("projection", ["ns": 1, "o.to": 1])
+            find.append("readConcern", ReadConcern.majority)
+        }
+        return try MongoClient.retrying {
+            var databases: Set<String> = []
+            try forEachDocument(of: find, db: "local", namespace: "local.oplog.rs") { entry in
+                let renamed = try entry.first(named: "o")?.document?.string("to")
+                for name in [try entry.string("ns"), renamed].compactMap(\.self) {
+                    databases.insert(String(name.prefix { $0 != "." }))
+                }
+            }
+            return databases
+        }
+    }
+
+    /// Makes sure that a collection can be read at a time.
+    ///
+    /// - Throws: `.snapshotTooOld`; `.snapshotUnavailable` and `.notFound` when it was defined anew since.
+    public func requireReadable(_ collection: CollectionInfo, at time: Timestamp) throws {
+        let namespace = collection.dataNamespace
+        let find = BSONDocument { find in
+            find.append("find", collection.uuid.map { .binary(subtype: 4, $0) } ?? .string(namespace.collection))
+            find.append("limit", 1)
+            find.append("singleBatch", true)
+            find.append("projection", ["_id": 1])
+            if let concern = ReadConcern.snapshot(at: time) { find.append("readConcern", concern) }
+        }
+        try MongoClient.retrying {
+            try forEachDocument(of: find, db: namespace.db, namespace: namespace.description) { _ in }
+        }
+    }
+
     /// The names of all collections, views and time series of a database, buckets and system collections included;
     /// none when there is no such database.
     public func collectionNames(of db: String) throws -> [String] {

@@ -197,7 +197,7 @@ public struct CheckReplay: Sendable {
                 pair.differences.append(Difference(namespace: namespace, what: "only the snapshot has it"))
                 continue
             }
-            pair.differences += CheckReplay.differences(other, collection).map {
+            pair.differences += other.entry.differences(from: collection.entry).map {
                 Difference(namespace: namespace, what: $0)
             }
             if otherSum != sum {
@@ -228,17 +228,6 @@ public struct CheckReplay: Sendable {
             namespace: stored.entry.namespace, what: "documents differ: " + words.joined(separator: ", "),
             documents: found)
     }
-
-    private static func differences(
-        _ replayed: ArchivedCollection, _ stored: ArchivedCollection
-    ) -> [String] {
-        var words: [String] = []
-        if replayed.entry.kind != stored.entry.kind { words.append("its kind differs") }
-        if replayed.entry.uuid != stored.entry.uuid { words.append("its UUID differs") }
-        if replayed.entry.options.asSet != stored.entry.options.asSet { words.append("its options differ") }
-        if replayed.entry.indexesByName != stored.entry.indexesByName { words.append("its indexes differ") }
-        return words
-    }
 }
 
 extension BSONDocument {
@@ -249,6 +238,16 @@ extension BSONDocument {
 }
 
 extension CatalogueEntry {
+    /// What of the definition is not the same, in words.
+    func differences(from other: CatalogueEntry) -> [String] {
+        var words: [String] = []
+        if kind != other.kind { words.append("its kind differs") }
+        if uuid != other.uuid { words.append("its UUID differs") }
+        if options.asSet != other.options.asSet { words.append("its options differ") }
+        if indexesByName != other.indexesByName { words.append("its indexes differ") }
+        return words
+    }
+
     /// The indexes, whatever their order.
     var indexesByName: [String: [String: BSONValue]] {
         Dictionary(

@@ -77,8 +77,8 @@ extension OplogEntry {
     /// part of: for the set of documents that may have changed.
     ///
     /// A replacement may change the number type of an `_id`, from 1 to 1.0 or inside a document, as the two are equal
-    /// to the server; of updates with operators it refuses that. It is two changes: of the identity that was there, and,
-    /// as an insert, of the one that was not.
+    /// to the server; of updates with operators it refuses that. It is two changes: of the identity that was there,
+    /// and, as an insert, of the one that was not.
     ///
     /// - Throws: `.unsupportedFormat` for what is not known, `.corrupt` for what is malformed; what `body` throws.
     public func forEachChange(_ body: (borrowing Change) throws -> Void) throws {

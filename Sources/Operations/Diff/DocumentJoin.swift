@@ -1,6 +1,12 @@
 internal import BSON
 internal import Bytes
 
+/// Where the documents of one side come from.
+protocol JoinSource {
+    /// Calls `body` with each document and its identity, borrowed for the call. May be called several times.
+    func forEachDocument(_ body: (_ document: RawSpan, _ identity: RawSpan) throws -> Void) throws
+}
+
 /// Joins the documents of two sources by `_id`: those whose `_id` falls into one partition.
 ///
 /// Keys are 128-bit SipHash values of the `_id` under a random key, values 64-bit ones of the document: 24 bytes a
@@ -37,7 +43,7 @@ struct DocumentJoin {
         hash = SipHash(key: .random(16))
     }
 
-    mutating func run(_ left: DocumentSource, _ right: DocumentSource) throws {
+    mutating func run(_ left: some JoinSource, _ right: some JoinSource) throws {
         try left.forEachDocument { document, identity in
             guard let key = key(document, identity) else { return }
             if identity.isEmpty {

@@ -4,7 +4,7 @@ internal import Bytes
 internal import Oplog
 
 /// The documents of one side of a comparison, which may be read several times. Confined to one thread.
-struct DocumentSource {
+struct DocumentSource: JoinSource {
     private let collection: ArchivedCollection?
     private let leaves: [Leaf]?
     private let state: ArchivedState

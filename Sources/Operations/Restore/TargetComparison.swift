@@ -120,23 +120,16 @@ struct TargetComparison {
             phase: "verify", totalCollections: concerned.count,
             totalDocuments: concerned.reduce(0) { $0 + $1.outcome.documents },
             totalBytes: concerned.reduce(0) { $0 + $1.outcome.rawBytes })
-        let planner = RangePlanner(client: try target.checkOut(), server: target.server, at: nil)
-        let tasks = try concerned.enumerated().flatMap { number, subject in
+        let collections = concerned.map { subject in
             // The target's collection has a UUID of its own.
             var info = subject.item.info
             info.uuid = nil
-            return try planner.plan(info).ranges.map { DigestTask(subject: number, range: $0) }
+            return info
         }
-        let sums = Mutex(Array(repeating: DocumentDigest.Sum(), count: concerned.count))
-        let crew = RangeCrew<DigestTask, DigestedRange>(
-            deployment: target, clock: ReadClock(fixed: nil), progress: progress, cancellation: cancellation)
-        let shared = SharedSums(sums: sums)
-        try crew.read(tasks, readers: readers, range: \.range) { _, _, _ in
-            DigestedRange(digest: digest)
-        } end: { task, consumer in
-            shared.sums.withLock { $0[task.subject].add(consumer.sum) }
-        }
-        let found = shared.sums.withLock { $0 }
+        let found = try ServerDigest(
+            deployment: target, digest: digest, time: nil, ordersCapped: false, progress: progress,
+            cancellation: cancellation
+        ).sums(of: collections, readers: readers)
         return zip(concerned, found).compactMap { subject, sum in
             if let difference = difference(subject, inTarget: sum.documents) { return difference }
             // Refused documents are in the archive's digest and not in the target: they are reported by name already.
@@ -144,35 +137,6 @@ struct TargetComparison {
             return failure(subject.item.target, "its documents", "differ from the archive's: the digests are not equal")
         }
     }
-}
-
-private struct DigestTask: Sendable {
-    let subject: Int
-    let range: ScanRange
-}
-
-/// A mutex that closures can capture.
-private final class SharedSums: Sendable {
-    let sums: Mutex<[DocumentDigest.Sum]>
-    init(sums: consuming sending Mutex<[DocumentDigest.Sum]>) { self.sums = sums }
-}
-
-/// One range's documents on their way into a digest.
-private struct DigestedRange: RangeConsumer {
-    let digest: DocumentDigest
-    var sum = DocumentDigest.Sum()
-    var bytes = 0
-
-    init(digest: DocumentDigest) { self.digest = digest }
-
-    var taken: (documents: Int, bytes: Int) { (sum.documents, bytes) }
-
-    mutating func take(_ batch: RawSpan) throws {
-        bytes += batch.byteCount
-        try digest.add(batch: batch, to: &sum)
-    }
-
-    mutating func finish() {}
 }
 
 extension CollectionInfo {

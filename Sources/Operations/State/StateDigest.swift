@@ -10,12 +10,17 @@ struct StateDigest {
     let progress: JobProgress
     let cancellation: Cancellation
 
-    /// The digests of the collections of `state`, in their order.
+    /// The digests of the collections of `state`, in their order; of a capped one, in the order of its documents.
     ///
+    /// - Parameter wanted: whether to read a collection.
     /// - Throws: `.corrupt` for what cannot be read, and where snapshot and oplog do not fit.
-    func sums(of state: ArchivedState, threads: Int) throws -> [DocumentDigest.Sum] {
+    func sums(
+        of state: ArchivedState, threads: Int, wanted: (ArchivedCollection) -> Bool = { _ in true }
+    ) throws -> [DocumentDigest.Sum] {
         let shared = SharedDigests(count: state.collections.count)
-        try state.forEachWave { wave in add(wave, of: state, threads, shared) }
+        try state.forEachWave { wave in
+            add(wave.map { $0.flatMap { wanted($0) ? $0 : nil } }, of: state, threads, shared)
+        }
         return try shared.finish()
     }
 
@@ -47,9 +52,9 @@ struct StateDigest {
     ) throws -> (item: Int, sum: DocumentDigest.Sum) {
         var sum = DocumentDigest.Sum()
         var bytes = 0
-        func add(_ documents: RawSpan) throws {
+        func add(_ documents: RawSpan, ordered: Bool = false) throws {
             bytes += documents.byteCount
-            try digest.add(chunk: documents, to: &sum)
+            try digest.add(chunk: documents, to: &sum, ordered: ordered)
         }
         let number: Int
         switch piece {
@@ -63,7 +68,7 @@ struct StateDigest {
         case .whole(let item):
             number = item
             guard let collection = wave[item] else { preconditionFailure("a piece of no collection") }
-            try pieces.read(collection, of: state.reader) { try add($0) }
+            try pieces.read(collection, of: state.reader) { try add($0, ordered: true) }
         case .damage(let error, _): throw error
         }
         progress.add(documents: sum.documents, bytesIn: bytes)

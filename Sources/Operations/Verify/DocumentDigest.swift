@@ -34,19 +34,26 @@ struct DocumentDigest: Sendable {
     private let hash = SipHash(key: .random(16))
 
     /// Adds each document of a chunk to `sum`.
-    func add(chunk: RawSpan, to sum: inout Sum) throws {
+    ///
+    /// - Parameter ordered: whether the place of each document counts, from the first one that `sum` took: for capped
+    ///   collections, whose order is data. Such sums of several threads cannot be added.
+    func add(chunk: RawSpan, to sum: inout Sum, ordered: Bool = false) throws {
         var documents = DocumentBatch.Chunk(chunk)
-        while let document = try documents.next() { add(document, to: &sum) }
+        while let document = try documents.next() { add(document, to: &sum, ordered) }
     }
 
-    /// Adds each document of a BSON array to `sum`.
-    func add(batch: RawSpan, to sum: inout Sum) throws {
+    /// Adds each document of a BSON array to `sum`, likewise.
+    func add(batch: RawSpan, to sum: inout Sum, ordered: Bool = false) throws {
         var documents = try DocumentBatch.Array(batch)
-        while let document = try documents.next() { add(document, to: &sum) }
+        while let document = try documents.next() { add(document, to: &sum, ordered) }
     }
 
-    private func add(_ document: RawSpan, to sum: inout Sum) {
+    private func add(_ document: RawSpan, to sum: inout Sum, _ ordered: Bool) {
         let (low, high) = hash.hash128(document)
-        sum.add(low: low, high: high)
+        guard ordered else { return sum.add(low: low, high: high) }
+        // An odd factor for each place: two documents that change places change the sum by the difference of their
+        // hashes times that of their places.
+        let weighted = (UInt128(high) << 64 | UInt128(low)) &* UInt128(2 * sum.documents + 1)
+        sum.add(low: UInt64(truncatingIfNeeded: weighted), high: UInt64(truncatingIfNeeded: weighted >> 64))
     }
 }

@@ -25,7 +25,8 @@ enum ReplayText {
         return text + "\(Units.count(report.pairs.count)) pairs of snapshots, read \(read)\n"
     }
 
-    private static func lines(_ difference: CheckReplay.Difference) throws -> String {
+    /// What differs, with its documents below it.
+    static func lines(_ difference: CheckReplay.Difference) throws -> String {
         let subject = difference.namespace.isEmpty ? "" : difference.namespace + ": "
         var text = Table.printable("  \(subject)\(difference.what)") + "\n"
         for document in difference.documents {
@@ -56,7 +57,8 @@ enum ReplayText {
         ])
     }
 
-    private static func json(_ difference: CheckReplay.Difference) throws -> JSON {
+    /// Everything about one difference.
+    static func json(_ difference: CheckReplay.Difference) throws -> JSON {
         .object([
             ("namespace", .string(difference.namespace)), ("what", .string(difference.what)),
             (

@@ -24,9 +24,16 @@ struct CheckCommand: Verb {
             about n²/2 readings of one. Exit code 3 means that a pair could not be compared, because its first \
             snapshot was taken while $out made a collection.
 
+            --against compares a snapshot, or with --at any restorable time, with the replica set that it was taken \
+            from, read at that very time: definitions, and every document. The server keeps only the history of its \
+            last minSnapshotHistoryWindowInSeconds, so compare right behind a backup; later the exit code is 1 and \
+            nothing was compared. Exit code 13 means that something differs (+ only in the snapshot, - only on the \
+            server, ~ unlike), 3 that definitions changed since, so that not everything could be compared.
+
             Example:
               cairn check --read-data-subset 5%
               cairn check --replay
+              cairn check --against --uri-file /etc/cairn/uri --ns-include 'shop.*'
             """)
 
     @OptionGroup var global: GlobalOptions
@@ -46,8 +53,30 @@ struct CheckCommand: Verb {
     @Flag(help: "With --replay: compare each snapshot with all before it.")
     var everyPair = false
 
-    @Option(help: "With --replay: only this replica set.")
+    @Option(help: "With --replay or --at: only this replica set.")
     var set: String?
+
+    @Flag(help: "Compare a snapshot with the server that it was taken from, read at the snapshot's time.")
+    var against = false
+
+    @Argument(help: "With --against: the connection string, where neither --uri nor --uri-file nor CAIRN_URI has it.")
+    var server: String?
+
+    @OptionGroup var connection: ServerOptions
+
+    @Option(help: "With --against: id of the snapshot, the start of one, or latest (default).")
+    var snapshot: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: "With --against: a time instead, as --at of other verbs takes it.")
+    var at: String?
+
+    @Option(help: "With --against: only namespaces that match (db.*, db.coll, *); may be repeated.")
+    var nsInclude: [String] = []
+
+    @Option(help: "With --against: not namespaces that match; may be repeated, wins over --ns-include.")
+    var nsExclude: [String] = []
 
     @Option(help: "Threads that read packs, 1 to 256.")
     var workers: Int?
@@ -57,7 +86,8 @@ struct CheckCommand: Verb {
             throw ValidationError("--read-data and --read-data-subset exclude each other")
         }
         if everyPair && !replay { throw ValidationError("--every-pair needs --replay") }
-        if set != nil && !replay { throw ValidationError("--set needs --replay") }
+        if set != nil && !replay && at == nil { throw ValidationError("--set needs --replay or --at") }
+        try validateAgainst()
         if let workers, !(1...256).contains(workers) { throw ValidationError("--workers takes a number from 1 to 256") }
         _ = try subset()
     }
@@ -71,19 +101,54 @@ struct CheckCommand: Verb {
             options.data = .subset(percent: percent, seed: UInt64.random(in: .min ... .max))
         }
         let access = options.repository
-        let (report, proof) = try session.runJob { progress, cancellation in
+        let comparison = try comparison(session, access)
+        let (report, proof, compared) = try session.runJob { progress, cancellation in
+            // First, because the server does not keep its history for long.
+            let compared = try comparison.map {
+                try CheckAgainst(options: $0, progress: progress, cancellation: cancellation).run()
+            }
             let report = try CheckRepository(options: options, progress: progress, cancellation: cancellation).run()
-            guard replay else { return (report, CheckReplay.Report?.none) }
+            guard replay else { return (report, CheckReplay.Report?.none, compared) }
             let check = CheckReplay(
                 access: access, set: set, pairs: everyPair ? .every : .neighbours, progress: progress,
                 cancellation: cancellation)
-            return (report, try check.run())
+            return (report, try check.run(), compared)
         }
         try session.emit(
-            try CheckText.text(report) + (proof.map(ReplayText.text) ?? ""),
-            json: try CheckText.json(report, proof))
-        guard report.check.isSound, proof?.isSound ?? true else { return .damaged }
-        return proof?.isComplete ?? true ? .done : .warning
+            try CheckText.text(report) + (proof.map(ReplayText.text) ?? "") + (compared.map(AgainstText.text) ?? ""),
+            json: try CheckText.json(report, proof, compared))
+        guard report.check.isSound, proof?.isSound ?? true, compared?.isSound ?? true else { return .damaged }
+        return (proof?.isComplete ?? true) && (compared?.isComplete ?? true) ? .done : .warning
+    }
+
+    var settings: [Setting: SettingValue] {
+        var flags = FlagSettings()
+        flags.set(.uri, server)
+        return connection.settings.merging(flags.values) { option, _ in option }
+    }
+
+    private func validateAgainst() throws {
+        if snapshot != nil && at != nil { throw ValidationError("--snapshot and --at exclude each other") }
+        if server != nil && connection.uri != nil {
+            throw ValidationError("the connection string was given twice: behind --against and with --uri")
+        }
+        let needed = [
+            ("--snapshot", snapshot != nil), ("--at", at != nil), ("--ns-include", !nsInclude.isEmpty),
+            ("--ns-exclude", !nsExclude.isEmpty), ("a connection string", server != nil),
+            ("--uri", connection.uri != nil), ("--uri-file", connection.uriFile != nil),
+        ]
+        if !against, let option = needed.first(where: \.1) { throw ValidationError("\(option.0) needs --against") }
+    }
+
+    private func comparison(_ session: Session, _ access: RepositoryAccess) throws -> CheckAgainst.Options? {
+        guard against else { return nil }
+        let moment = try at.map { Moment.time(try TimeSelection($0), set: set) } ?? .snapshot(snapshot ?? "latest")
+        var options = CheckAgainst.Options(
+            repository: access, server: try session.deployment(), moment: moment)
+        options.include = nsInclude
+        options.exclude = nsExclude
+        options.workers = workers ?? 0
+        return options
     }
 
     private func subset() throws -> Double? {
@@ -160,7 +225,9 @@ enum CheckText {
     }
 
     /// Everything that the report holds.
-    static func json(_ report: CheckRepository.Report, _ proof: CheckReplay.Report?) throws -> JSON {
+    static func json(
+        _ report: CheckRepository.Report, _ proof: CheckReplay.Report?, _ compared: CheckAgainst.Report?
+    ) throws -> JSON {
         let check = report.check
         return .object([
             ("sound", .bool(check.isSound)),
@@ -180,6 +247,7 @@ enum CheckText {
             ("rawBytesRead", .integer(check.rawBytesRead)),
             ("repair", try report.repair.map(json) ?? .null),
             ("replay", try proof.map(ReplayText.json) ?? .null),
+            ("against", try compared.map(AgainstText.json) ?? .null),
         ])
     }
 
