@@ -93,7 +93,9 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "cairnTests",
-            dependencies: ["cairn", "Operations", "Archive", "ObjectStore", "Mongo", "BSON", "Bytes", "TestSupport"],
+            dependencies: [
+                "cairn", "Operations", "Archive", "ObjectStore", "Mongo", "Remote", "BSON", "Bytes", "TestSupport",
+            ],
             swiftSettings: house),
         .testTarget(name: "HouseTests", swiftSettings: house),
     ]

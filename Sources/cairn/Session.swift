@@ -2,6 +2,7 @@ internal import Archive
 internal import ArgumentParser
 internal import Bytes
 internal import Logging
+internal import ObjectStore
 internal import Operations
 
 /// What a verb has in hand while it runs: the merged settings, the log, and where results go.
@@ -46,6 +47,11 @@ struct Session {
         try RepositoryAccess.probe(location: location, stores: stores)
         let secret = try PassphrasePrompt.ask("passphrase of \(location)")
         return RepositoryAccess(location: location, stores: stores, key: .passphrase(secret))
+    }
+
+    /// The repository's store alone, for what needs no key.
+    func repositoryStore() throws -> any ObjectStore {
+        try repositoryLocation().open(try configuration.stores())
     }
 
     /// The same for a repository that does not exist yet: the passphrase is asked for twice.

@@ -1,6 +1,7 @@
 import Bytes
 import Foundation
 import Operations
+import Remote
 import TestSupport
 import Testing
 
@@ -113,9 +114,42 @@ import Testing
     }
 
     @Test func emptyFilesAndEmptyValuesSetNothing() throws {
-        #expect(try ConfigurationFile.parse("", path: "c").isEmpty)
-        #expect(try ConfigurationFile.parse("# nothing\n", path: "c").isEmpty)
-        #expect(try ConfigurationFile.parse("repository:\nbackup:\n  tags: ~\nrestore:\n", path: "c").isEmpty)
+        #expect(try ConfigurationFile.parse("", path: "c").values.isEmpty)
+        #expect(try ConfigurationFile.parse("# nothing\n", path: "c").values.isEmpty)
+        #expect(try ConfigurationFile.parse("repository:\nbackup:\n  tags: ~\nrestore:\n", path: "c").values.isEmpty)
+    }
+
+    @Test func replicasHaveStoresOfTheirOwn() throws {
+        let path = try write(
+            """
+            repository: /srv/backup
+            limit-upload: 1MiB
+            replicas:
+              west:
+                repository: azblob://account1/backups
+                azure:
+                  tier: cool
+              near:
+                repository: copy
+                limit-upload: 5MiB
+            """)
+        let merged = try Configuration(flags: [:], configurationPath: path, environment: [:])
+        let targets = try merged.replicaTargets([])
+        #expect(targets.map(\.name) == ["west", "near"])
+        #expect(targets.map(\.location.description)[0] == "azblob://account1/backups")
+        #expect(targets[1].location.description.hasSuffix("/copy"))
+        #expect(targets.map(\.stores.uploadRate) == [nil, 5 << 20])
+        #expect(targets.map(\.stores.blobs.tier) == [.cool, nil])
+        #expect(try merged.replicaTargets(["near"]).map(\.name) == ["near"])
+        #expect(try merged.replicaTargets(["/elsewhere"]).map(\.location.description) == ["/elsewhere"])
+        #expect(throws: CairnError.self) { try merged.replicaTargets(["east"]) }
+        for wrong in [
+            "replicas: west\n", "replicas:\n  west:\n", "replicas:\n  west:\n    azure:\n      tier: cool\n",
+            "replicas:\n  west:\n    repository: /a\n    backup:\n      level: 3\n",
+            "replicas:\n  west:\n    repositry: /a\n",
+        ] {
+            #expect(throws: CairnError.self, "\(wrong)") { try ConfigurationFile.parse(wrong, path: "c") }
+        }
     }
 
     @Test(arguments: ["0", "20", "-1", "3.5", "fastest", ""])

@@ -1,5 +1,5 @@
 internal import Bytes
-internal import ObjectStore
+public import ObjectStore
 public import Remote
 
 /// What opens stores beside their location.
@@ -69,7 +69,7 @@ public enum StoreLocation: Sendable, CustomStringConvertible {
     /// - Parameter creating: makes the directory or the container where it is missing.
     /// - Throws: `.noRepository` when there is no such directory or container, `.usage`, `.authentication`,
     ///   `.unreachable`, `.io`.
-    func open(_ settings: StoreSettings, creating: Bool = false) throws -> any ObjectStore {
+    public func open(_ settings: StoreSettings, creating: Bool = false) throws -> any ObjectStore {
         let store: any ObjectStore
         switch self {
         case .directory(let path):

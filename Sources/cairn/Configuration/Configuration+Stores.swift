@@ -55,3 +55,39 @@ extension Configuration {
         return SecretText(String(text))
     }
 }
+
+/// Where a replica lies, under the name that the user calls it by.
+struct ReplicaTarget {
+    /// The name in the configuration, or the location itself.
+    let name: String
+    let location: StoreLocation
+    let stores: StoreSettings
+}
+
+extension Configuration {
+    /// The replicas of those names; all that the configuration has when there are no names. What holds a slash is a
+    /// location.
+    ///
+    /// - Throws: `.usage` for a name that the configuration does not have, or when it has none at all.
+    func replicaTargets(_ names: [String]) throws -> [ReplicaTarget] {
+        guard !names.isEmpty || !replicas.isEmpty else {
+            throw CairnError(
+                .usage, "no replica named: use --to, or `replicas` in the --config file")
+        }
+        return try (names.isEmpty ? replicas.map(\.name) : names).map { name in
+            if name.contains("/") {
+                return ReplicaTarget(name: name, location: try StoreLocation(name), stores: try stores())
+            }
+            guard let replica = replicas.first(where: { $0.name == name }) else {
+                let known = replicas.map(\.name).joined(separator: ", ")
+                throw CairnError(
+                    .usage,
+                    "the configuration names no replica `\(name)`; "
+                        + (known.isEmpty ? "it names none at all" : "it names \(known)"))
+            }
+            var own = self
+            own.replaceStoreSettings(by: replica.settings)
+            return ReplicaTarget(name: name, location: try own.repository().0, stores: try own.stores())
+        }
+    }
+}

@@ -6,6 +6,8 @@ struct Configuration {
     private var values: [Setting: SettingValue]
     /// The process's environment, for what other tools name.
     let environment: [String: String]
+    /// The replicas that the file names.
+    private(set) var replicas: [(name: String, settings: [Setting: SettingValue])] = []
 
     /// Merges the three sources. The file is the one that `--config` names, else the one that `CAIRN_CONFIG` names;
     /// there is no file that is read unasked. A variable that is set to nothing counts as not set.
@@ -16,13 +18,20 @@ struct Configuration {
         values = [:]
         self.environment = environment
         if let path = configurationPath ?? variable("CAIRN_CONFIG") {
-            values = try ConfigurationFile.load(path: path)
+            let file = try ConfigurationFile.load(path: path)
+            values = file.values
+            replicas = file.replicas
         }
         for setting in Setting.allCases {
             guard let name = setting.variable, let text = variable(name) else { continue }
             values[setting] = SettingValue(texts: [text], origin: .environment(variable: name))
         }
         values.merge(flags) { _, flag in flag }
+    }
+
+    /// Describes another store than the repository's: nothing of that one's settings is inherited.
+    mutating func replaceStoreSettings(by settings: [Setting: SettingValue]) {
+        for setting in Setting.ofStores { values[setting] = settings[setting] }
     }
 
     /// The value of a setting with its origin.

@@ -6,17 +6,25 @@ internal import Yams
 ///     repository: /srv/backup/cairn
 ///     uri-file: /etc/cairn/uri
 ///     passphrase-file: /etc/cairn/passphrase
+///     replicas:
+///       west:
+///         repository: azblob://account/container
 ///     backup:
 ///       level: default
 ///       ns-exclude: ["scratch.*"]
 ///
 /// A key that is not known is refused: a misspelt `ns-exclude` must not turn into a backup of everything, nor a
 /// misspelt `ns-include` into one of nothing.
-enum ConfigurationFile {
+struct ConfigurationFile {
+    /// The settings.
+    var values: [Setting: SettingValue] = [:]
+    /// The replicas in the order of the file, each with the settings of its store.
+    var replicas: [(name: String, settings: [Setting: SettingValue])] = []
+
     private static let byteCountMax = 1 << 20
 
     /// Reads and parses the file at `path`.
-    static func load(path: String) throws -> [Setting: SettingValue] {
+    static func load(path: String) throws -> ConfigurationFile {
         let bytes = try System.read(path: path, byteCountMax: byteCountMax, what: "configuration file")
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw CairnError(.usage, "the configuration file is not UTF-8 text", object: path)
@@ -25,21 +33,54 @@ enum ConfigurationFile {
     }
 
     /// Parses the text of a file; `path` is for messages and for the folder that relative paths start from.
-    static func parse(_ text: String, path: String) throws -> [Setting: SettingValue] {
+    static func parse(_ text: String, path: String) throws -> ConfigurationFile {
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)
         } catch let error as YamlError {
             throw CairnError(.usage, "not valid YAML: \(error)", object: path)
         }
-        guard let root else { return [:] }
+        var file = ConfigurationFile()
+        guard let root else { return file }
         guard case .mapping(let mapping) = root else {
             throw failure(path, root, "the file must be a mapping of settings, `repository: /srv/backup` for example")
         }
-        var values: [Setting: SettingValue] = [:]
-        try collect(mapping, section: nil, path: path, into: &values)
-        return values
+        var settings = Node.Mapping([])
+        for (key, node) in mapping {
+            if key.string == replicasKey {
+                file.replicas = try replicas(node, path: path)
+            } else {
+                settings[key] = node
+            }
+        }
+        try collect(settings, section: nil, path: path, into: &file.values)
+        return file
     }
+
+    /// Each replica is described by the settings that describe a repository.
+    private static func replicas(_ node: Node, path: String) throws -> [(name: String, [Setting: SettingValue])] {
+        if case .scalar(let empty) = node, isNull(empty) { return [] }
+        guard case .mapping(let named) = node else {
+            throw failure(path, node, "`\(replicasKey)` holds a name for each replica, and its settings below that")
+        }
+        return try named.map { key, node in
+            guard let name = key.string, !name.isEmpty, case .mapping(let mapping) = node else {
+                throw failure(path, node, "a replica has a name, and settings below it, `repository` for example")
+            }
+            var values: [Setting: SettingValue] = [:]
+            try collect(mapping, section: nil, path: path, into: &values)
+            guard values[.repository] != nil else {
+                throw failure(path, node, "the replica `\(name)` has no `repository`, which says where it lies")
+            }
+            for (setting, value) in values where !Setting.ofStores.contains(setting) {
+                throw CairnError(
+                    .usage, "`\(setting.rawValue)` says nothing about where a replica lies", object: value.place)
+            }
+            return (name, values)
+        }
+    }
+
+    private static let replicasKey = "replicas"
 
     private static func collect(
         _ mapping: Node.Mapping, section: String?, path: String, into values: inout [Setting: SettingValue]
@@ -99,7 +140,7 @@ enum ConfigurationFile {
     private static func unknown(_ key: String, section: String?) -> String {
         let shown = section.map { "\($0).\(key)" } ?? key
         let here = Setting.allCases.filter { $0.section == section }.map { $0.key }
-        let sections = section == nil ? Set(Setting.allCases.compactMap { $0.section }).sorted() : []
+        let sections = section == nil ? Set(Setting.allCases.compactMap { $0.section } + [replicasKey]).sorted() : []
         if let near = Suggestion.nearest(to: key, among: here + sections) {
             return "unknown setting `\(shown)`; did you mean `\(section.map { "\($0)." } ?? "")\(near)`?"
         }

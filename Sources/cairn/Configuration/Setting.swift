@@ -35,6 +35,10 @@ enum Setting: String, CaseIterable {
     case restoreWorkers = "restore.workers"
     case restoreWriteConcern = "restore.write-concern"
 
+    /// Those that say where a repository lies and how its store is reached.
+    static let ofStores: Set<Setting> = Set(
+        allCases.filter { $0.section == "azure" } + [.repository, .limitUpload, .limitDownload])
+
     /// What the file may hold there.
     enum Kind {
         /// One text or number.

@@ -1,0 +1,201 @@
+internal import Archive
+internal import Bytes
+public import ObjectStore
+
+/// How a replica is brought up to date.
+public struct ReplicateOptions: Sendable {
+    /// Reads every copy back and compares it.
+    public var verify = false
+    /// Deletes from the replica what the source has had no more for `grace` seconds.
+    public var prune = false
+    /// See `prune`. A deletion at the source, by mistake or malice, reaches the replica only after this.
+    public var grace: Int64 = 7 * 86_400
+    /// Copies at once. Each holds one object in memory, at most a pack: with 16 MiB packs 5 stay below 100 MiB.
+    public var copies = 5
+    /// Says what would be done; changes nothing.
+    public var dryRun = false
+
+    /// Without reading back, without deletions.
+    public init() {}
+}
+
+/// What replication did.
+public struct ReplicateReport: Sendable {
+    /// Objects and bytes that were copied, or would be.
+    public var copiedObjects = 0
+    /// See `copiedObjects`.
+    public var copiedBytes = 0
+    /// Copies that were read back and compared.
+    public var verifiedObjects = 0
+    /// Objects that were deleted, or would be.
+    public var deletedObjects = 0
+    /// Objects that the source has no more and that wait out the grace period, or `prune`.
+    public var waitingObjects = 0
+    /// Objects that the replica's retention policy keeps.
+    public var keptObjects = 0
+    /// Objects of another size in source and replica: one of them is damaged, and neither was touched.
+    public var differing: [String] = []
+    /// Objects of the source.
+    public var sourceObjects = 0
+    /// Bytes of the source.
+    public var sourceBytes = 0
+    /// Whether nothing was changed.
+    public var dryRun = false
+}
+
+/// Copies what a replica lacks of its source, without any key that opens data.
+///
+/// Any number of interruptions only cost time: objects are put if absent, in the order in which a writer makes them,
+/// so a replica is a repository with fewer snapshots at every moment. One that is there already is never replaced: a
+/// damaged object of the source cannot take the place of a good copy.
+public struct Replicate: Sendable {
+    private let source: any ObjectStore
+    private let replica: any ObjectStore
+    private let options: ReplicateOptions
+    private let progress: JobProgress
+    private let cancellation: Cancellation
+    private let now: Int64
+
+    /// Prepares to copy. `now` is in seconds since 1970.
+    public init(
+        from source: any ObjectStore, to replica: any ObjectStore, options: ReplicateOptions, progress: JobProgress,
+        cancellation: Cancellation, now: Int64
+    ) {
+        self.source = source
+        self.replica = replica
+        self.options = options
+        self.progress = progress
+        self.cancellation = cancellation
+        self.now = now
+    }
+
+    /// Replicates.
+    ///
+    /// - Throws: `.noRepository` when the source is none; `.usage` when the replica is of another repository;
+    ///   `.corrupt` when a copy differs from what was read; `.interrupted`; what the stores throw.
+    public func run() throws -> ReplicateReport {
+        try requireSameRepository()
+        var report = ReplicateReport()
+        report.dryRun = options.dryRun
+        // What maintenance removes from the source while it is copied was replaced by something newer: look again.
+        var plan = try ReplicationPlan(source: source, replica: replica)
+        for round in 1... {
+            guard !options.dryRun else { break }
+            if try copy(plan, &report) { break }
+            guard round < 20 else {
+                throw CairnError(
+                    .incomplete, "objects of the source keep vanishing; replicate when its maintenance has ended",
+                    object: source.location)
+            }
+            plan = try ReplicationPlan(source: source, replica: replica)
+        }
+        if options.dryRun { (report.copiedObjects, report.copiedBytes) = plan.missing }
+        report.sourceObjects = plan.sourceObjects
+        report.sourceBytes = plan.sourceBytes
+        report.differing = plan.differing.map(\.path)
+        try follow(plan.extra, &report)
+        return report
+    }
+
+    /// Two repositories must never be mixed: nothing of either would be safe from the other's maintenance.
+    private func requireSameRepository() throws {
+        let ours = Buffer(capacity: 4096), theirs = Buffer(capacity: 4096)
+        do {
+            try source.get(Names.config, into: ours)
+        } catch let error as CairnError where error.code == .notFound {
+            throw CairnError(.noRepository, "there is no repository to replicate", object: source.location)
+        }
+        do {
+            try replica.get(Names.config, into: theirs)
+        } catch let error as CairnError where error.code == .notFound {
+            return
+        }
+        guard spansEqual(ours.bytes, theirs.bytes) else {
+            throw CairnError(
+                .usage, "the replica holds another repository, or a damaged `config`; name another place",
+                object: replica.location)
+        }
+    }
+
+    /// Copies stage by stage.
+    ///
+    /// - Returns: false when something vanished from the source, after the stage in which it did.
+    private func copy(_ plan: ReplicationPlan, _ report: inout ReplicateReport) throws -> Bool {
+        let missing = plan.missing
+        progress.begin(phase: "replicate", totalDocuments: missing.objects, totalBytes: missing.bytes)
+        for stage in plan.stages {
+            let copied = try Parallel.map(
+                stage, threads: options.copies, name: "cairn-copy", context: { Buffer(capacity: 1 << 20) }
+            ) { [self] buffer, info in
+                try cancellation.check()
+                return try copy(info, buffer)
+            }
+            report.copiedObjects += copied.count { $0 != nil }
+            report.copiedBytes += copied.reduce(0) { $0 + ($1 ?? 0) }
+            if options.verify { report.verifiedObjects += copied.count { $0 != nil } }
+            if copied.contains(nil) { return false }
+        }
+        return true
+    }
+
+    /// Copies one object.
+    ///
+    /// - Returns: its size; nil when the source has it no more.
+    private func copy(_ info: ObjectInfo, _ buffer: Buffer) throws -> Int? {
+        buffer.removeAll()
+        do {
+            try source.get(info.name, into: buffer)
+        } catch let error as CairnError where error.code == .notFound {
+            return nil
+        }
+        do {
+            try replica.put(info.name, buffer.bytes, mode: .ifAbsent)
+        } catch let error as CairnError where error.code == .alreadyExists {
+            // Another replication was faster.
+        }
+        if options.verify { try verify(info.name, buffer) }
+        progress.add(documents: 1, bytesIn: buffer.count)
+        return buffer.count
+    }
+
+    private func verify(_ name: ObjectName, _ original: Buffer) throws {
+        let copy = Buffer(capacity: original.count)
+        try replica.get(name, into: copy)
+        guard spansEqual(original.bytes, copy.bytes) else {
+            throw CairnError(
+                .corrupt, "the copy differs from what was sent; delete it from the replica and replicate again",
+                object: "\(replica.location) \(name)")
+        }
+    }
+
+    /// Follows the source's deletions, each after its grace period, and writes down what waits.
+    private func follow(_ extra: [ObjectInfo], _ report: inout ReplicateReport) throws {
+        let old = try ReplicaRecord(from: replica)
+        var record = ReplicaRecord()
+        record.lastSuccess = now
+        for info in extra {
+            try cancellation.check()
+            let since = old.goneSince[info.name.path] ?? now
+            // Who removes a key does so for it to open nothing any more.
+            let isDue = info.name.path.hasPrefix(Names.keys) || now - since >= options.grace
+            guard options.prune, isDue, try options.dryRun || delete(info.name, &report) else {
+                record.goneSince[info.name.path] = since
+                report.waitingObjects += 1
+                continue
+            }
+            report.deletedObjects += 1
+        }
+        if !options.dryRun { try record.write(to: replica) }
+    }
+
+    /// - Returns: false when a retention policy of the replica keeps the object.
+    private func delete(_ name: ObjectName, _ report: inout ReplicateReport) throws -> Bool {
+        do {
+            try replica.delete(name)
+            return true
+        } catch let error as CairnError where error.code == .immutable {
+            report.keptObjects += 1
+            return false
+        }
+    }
+}
