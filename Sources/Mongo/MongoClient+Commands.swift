@@ -79,18 +79,24 @@ extension MongoClient {
 
     /// The newest write that the pinned member has, and the newest that the majority of its replica set has.
     ///
+    /// A member that has just joined or started knows neither for a moment, which is waited for.
     /// - Throws: `.server` when the node is not a member of a replica set.
     public func lastWrite() throws -> (newest: OpTime, majority: OpTime) {
-        try read(["hello": 1], db: "admin").withView { hello in
-            guard let newest = try MongoClient.opTime("opTime", inHello: hello),
-                let majority = try MongoClient.opTime("majorityOpTime", inHello: hello)
-            else {
-                throw CairnError(
-                    .server, "the server does not say what it wrote last: is it still in its replica set?", object: host
+        for _ in 0..<100 {
+            let hello = try read(["hello": 1], db: "admin")
+            let found = try hello.withView { hello in
+                (
+                    newest: try MongoClient.opTime("opTime", inHello: hello),
+                    majority: try MongoClient.opTime("majorityOpTime", inHello: hello),
+                    isMember: try hello.string("setName") != nil
                 )
             }
-            return (newest, majority)
+            if let newest = found.newest, let majority = found.majority { return (newest, majority) }
+            guard found.isMember else { break }
+            usleep(100_000)
         }
+        throw CairnError(
+            .server, "the server does not say what it wrote last: is it still in its replica set?", object: host)
     }
 
     private static func opTime(_ name: String, inHello hello: DocumentView) throws -> OpTime? {
