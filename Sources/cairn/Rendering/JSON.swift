@@ -18,6 +18,12 @@ indirect enum JSON {
     /// An array of strings.
     init(_ texts: [String]) { self = .array(texts.map { .string($0) }) }
 
+    /// An object with a further member; anything else as it is.
+    func appending(_ name: String, _ value: JSON) -> JSON {
+        guard case .object(let members) = self else { return self }
+        return .object(members + [(name, value)])
+    }
+
     /// The value on one line.
     var text: String {
         var output = ""

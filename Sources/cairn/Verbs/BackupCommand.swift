@@ -120,6 +120,9 @@ struct BackupOptions: ParsableArguments {
     @Flag(help: "Back a standalone server up although it has no cluster time: not exact at one point in time.")
     var allowStandalone = false
 
+    @Flag(help: "Then bring the replicas of the configuration up to date.")
+    var replicate = false
+
     /// The settings that were given as options.
     var settings: [Setting: SettingValue] {
         var flags = FlagSettings()
@@ -136,13 +139,35 @@ struct BackupOptions: ParsableArguments {
 
     /// Runs a backup and reports it.
     func run(_ kind: Backup.Kind, _ session: Session) throws -> ExitStatus {
+        // A mistake in the replicas' settings shows before the backup, not after it.
+        let targets = replicate ? try session.configuration.replicaTargets([]) : []
         let options = try options(session)
         let report = try session.runJob { progress, cancellation in
             try Backup(kind, options: options, progress: progress, cancellation: cancellation).run()
         }
         report.warnings.forEach(session.warn)
-        try session.emit(SnapshotText.saved(report), json: SnapshotText.json(saved: report))
-        return report.needsPerson ? .warning : .done
+        guard replicate else {
+            try session.emit(SnapshotText.saved(report), json: SnapshotText.json(saved: report))
+            return report.needsPerson ? .warning : .done
+        }
+        let outcomes = try copy(session, to: targets)
+        try session.emit(
+            SnapshotText.saved(report) + Replication.text(outcomes),
+            json: SnapshotText.json(saved: report).appending("replicas", Replication.json(outcomes)))
+        return report.needsPerson || Replication.status(outcomes) != .done ? .warning : .done
+    }
+
+    /// The snapshot stands, whatever happens to its copies: nothing of this fails the backup.
+    private func copy(_ session: Session, to targets: [ReplicaTarget]) throws -> [Replication.Outcome] {
+        do {
+            return try Replication.run(session, targets: targets, ReplicateOptions())
+        } catch let error as CairnError {
+            ErrorText.write(error, json: session.json)
+            return targets.map {
+                Replication.Outcome(
+                    name: $0.name, location: $0.location.description, result: .failure(error))
+            }
+        }
     }
 
     /// What the operation is told.

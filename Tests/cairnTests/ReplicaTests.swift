@@ -1,0 +1,97 @@
+import Bytes
+import Foundation
+import TestSupport
+import Testing
+
+/// Replicas as a person makes and uses them: in a directory, and in Azure Blob Storage.
+@Suite struct ReplicaTests {
+    private let sample: SampleRepository
+
+    init() throws {
+        sample = try SampleRepository()
+        try sample.snapshot()
+    }
+
+    private func configuration(_ text: String) throws -> String {
+        let path = sample.folder.appending("cairn.yaml")
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        return path
+    }
+
+    /// Copied without a key, read with it; then another snapshot, and the deletion of one.
+    @Test func aReplicaInAzureIsARepository() throws {
+        let emulator = try AzureEmulator()
+        let place = "azblob://\(AzureEmulator.account)/backups/prod"
+        let path = try configuration(
+            """
+            replicas:
+              west:
+                repository: \(place)
+                azure:
+                  endpoint: \(emulator.endpoint)
+                  tier: cool
+            """)
+        let azure = ["AZURE_STORAGE_KEY": AzureEmulator.key]
+        let keyless = azure.merging(["CAIRN_REPOSITORY": sample.path, "CAIRN_CONFIG": path]) { one, _ in one }
+
+        let behind = try Command.run("replicas", environment: keyless)
+        #expect(behind.exitCode == 3, "\(behind.errorText)")
+        let copied = try Command.run("replicate", "--verify", "--json", environment: keyless)
+        #expect(copied.exitCode == 0, "\(copied.errorText)")
+        #expect(!copied.text.contains(AzureEmulator.key) && !copied.errorText.contains(AzureEmulator.key))
+        let current = try Command.run("replicas", environment: keyless)
+        #expect(current.exitCode == 0 && current.text.contains("west"), "\(current.text)\(current.errorText)")
+
+        let replica = azure.merging([
+            "CAIRN_REPOSITORY": place, "CAIRN_KEY_FILE": sample.keyFile, "CAIRN_AZURE_ENDPOINT": emulator.endpoint,
+        ]) { one, _ in one }
+        let check = try Command.run("check", "--read-data", environment: replica)
+        #expect(check.exitCode == 0, "\(check.errorText)")
+        let cat = try Command.run("cat", "shop.orders", environment: replica)
+        #expect(cat.text.split(separator: "\n").count == SampleRepository.documentCount, "\(cat.errorText)")
+
+        try sample.snapshot((0..<10).map { SampleRepository.document($0, version: 2) }, at: 1_700_000_100)
+        #expect(try Command.run("replicate", "--to", "west", environment: keyless).exitCode == 0)
+        let newer = try Command.run("cat", "shop.orders", environment: replica)
+        #expect(newer.text.split(separator: "\n").count == 10, "\(newer.errorText)")
+    }
+
+    @Test func whatIsWrongIsSaid() throws {
+        let nobody = try Command.run("replicate", environment: ["CAIRN_REPOSITORY": sample.path])
+        #expect(nobody.exitCode == 2 && nobody.errorText.contains("--to"))
+        let unknown = try Command.run("replicate", "--to", "east", environment: ["CAIRN_REPOSITORY": sample.path])
+        #expect(unknown.exitCode == 2 && unknown.errorText.contains("east"))
+        let scheme = try Command.run("snapshots", "-r", "s3://bucket", environment: ["CAIRN_KEY_FILE": sample.keyFile])
+        #expect(scheme.exitCode == 2 && scheme.errorText.contains("azblob://"))
+        let empty = sample.folder.appending("empty")
+        try FileManager.default.createDirectory(atPath: empty, withIntermediateDirectories: false)
+        let nothing = try Command.run("replicate", "--to", "/nowhere", "-r", empty)
+        #expect(nothing.exitCode == 10, "\(nothing.errorText)")
+        let azure = ["AZURE_STORAGE_KEY": "bm90IHRoZSBrZXk=", "CAIRN_KEY_FILE": sample.keyFile]
+        let emulator = try AzureEmulator.shared()
+        let refused = try Command.run(
+            "snapshots", "-r", "azblob://\(AzureEmulator.account)/backups", "--azure-endpoint", emulator.endpoint,
+            environment: azure)
+        #expect(refused.exitCode == 1 && refused.errorText.contains("the account's key was refused"))
+        #expect(!refused.errorText.contains("bm90IHRoZSBrZXk="))
+    }
+
+    /// One replica that cannot be reached does not keep the other back.
+    @Test func aReplicaThatFailsLeavesTheOthersAlone() throws {
+        let good = sample.folder.appending("good")
+        let path = try configuration(
+            """
+            replicas:
+              bad:
+                repository: /proc/nowhere
+              good:
+                repository: \(good)
+            """)
+        let environment = ["CAIRN_REPOSITORY": sample.path, "CAIRN_CONFIG": path]
+        let outcome = try Command.run("replicate", environment: environment)
+        #expect(outcome.exitCode == 3, "\(outcome.errorText)")
+        #expect(outcome.text.contains("bad: failed") && outcome.text.contains("good: "), "\(outcome.text)")
+        let check = try Command.run("check", environment: ["CAIRN_REPOSITORY": good, "CAIRN_KEY_FILE": sample.keyFile])
+        #expect(check.exitCode == 0, "\(check.errorText)")
+    }
+}
