@@ -41,7 +41,8 @@ struct PrunePlan {
         var spared: [RandomID: [(ChunkID, ChunkLocation)]] = [:]
         for chunk in reachable {
             if let location = index.lookup(chunk) {
-                needed[location.pack.id, default: 0] += location.storedCount
+                // With its place in the directory, or a pack of many small chunks would be rewritten again and again.
+                needed[location.pack.id, default: 0] += location.storedCount + PackEntry.size
             } else if let location = everything.lookup(chunk) {
                 spared[location.pack.id, default: []].append((chunk, location))
             } else {
@@ -83,7 +84,7 @@ struct PrunePlan {
         condemned = (condemned + repacked).sorted()
     }
 
-    /// Bytes of a pack that nothing needs. Its header, directory and trailer do not count.
+    /// Bytes of a pack that nothing needs. Its header and trailer do not count.
     private func unused(_ id: RandomID) -> Int {
         max(0, (sizes[id] ?? 0) - (needed[id] ?? 0) - PrunePlan.overhead)
     }
