@@ -19,6 +19,8 @@ struct GoldenRepository {
         var packs: (inout [PackContents]) -> Void = { _ in }
         /// Adds `GoldenRepository+Layers`; the hooks below change what is in it.
         var hasLayers = false
+        /// Adds `GoldenRepository+Fences`.
+        var hasFences = false
         var incremental: (BSONDocument) -> BSONDocument = { $0 }
         var removals: ([UInt8]) -> [UInt8] = { $0 }
         var putIntoRun: (BSONDocument) -> BSONDocument = { $0 }
@@ -54,6 +56,7 @@ struct GoldenRepository {
         try backup(orders: [["first", "second", "third"]], at: 1_795_000_000)
         try backup(orders: [["first", "second", "third"], ["fourth"]], at: 1_795_086_400)
         if hooks.hasLayers { try addLayers() }
+        if hooks.hasFences { try addFences() }
         let index = hooks.index(IndexObject(packs: packs).encode())
         try repository.writeSealed(index, kind: .index, id: repository.newID())
         let lease = LeaseRecord(
@@ -62,7 +65,7 @@ struct GoldenRepository {
         try repository.writeSealed(lease.encode(), kind: .lease, id: lease.id)
     }
 
-    private mutating func backup(orders: [[String]], at: UInt32) throws {
+    mutating func backup(orders: [[String]], at: UInt32, lease: RandomID? = nil) throws {
         var added: Set<ChunkID> = Set(packs.flatMap { $0.entries.map(\.id) })
         try builder.begin(in: Buffer(capacity: 1 << 14))
         let entries = [
@@ -80,7 +83,8 @@ struct GoldenRepository {
         let pack = builder.finish()
         try repository.writePack(pack)
         packs.append(pack.contents)
-        let snapshot = snapshot(catalogue, entries, at: at, addedBytes: pack.buffer.count)
+        var snapshot = snapshot(catalogue, entries, at: at, addedBytes: pack.buffer.count)
+        snapshot.lease = lease
         try repository.writeSealed(hooks.snapshot(snapshot.encode()), kind: .snapshot, id: snapshot.id)
         snapshots.append(snapshot.id)
         try repository.appendAudit(

@@ -49,6 +49,14 @@ extension VectorRecipe {
         ]
     }
 
+    static var fences: [VectorRecipe] {
+        [
+            VectorRecipe("fences", .success, "[Y-2] a void snapshot and a void segment, condemned packs, suspects") {
+                $0.hasFences = true
+            }
+        ]
+    }
+
     private static func segment(
         _ folder: String, _ expectation: VectorCase.Expectation, _ text: String,
         _ change: @escaping (BSONDocument) -> BSONDocument

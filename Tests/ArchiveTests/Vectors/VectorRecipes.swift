@@ -6,7 +6,9 @@ import ObjectStore
 
 extension VectorRecipe {
     /// Everything below `Tests/Vectors`.
-    static var all: [VectorRecipe] { valid + configs + keys + snapshots + indexes + packs + layers + segments }
+    static var all: [VectorRecipe] {
+        valid + configs + keys + snapshots + indexes + packs + layers + segments + fences
+    }
 
     private static var valid: [VectorRecipe] {
         var plain = VectorRecipe("valid", .success, "two snapshots that share chunks") {
