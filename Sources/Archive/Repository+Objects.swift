@@ -122,9 +122,11 @@ extension Repository {
     /// Reads all index objects. One after the other: opening 50,000 entries takes some milliseconds, and stores that
     /// answer slowly are read ahead by their own decorator.
     ///
+    /// Who reads by it finds a chunk whose pack is gone or damaged wherever else it is. format-spec.md §8 [I-2].
+    ///
     /// - Parameter damaged: is told of an index object that cannot be read; when nil, the first such error is thrown.
     public func loadIndex(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> ChunkIndex {
-        let index = ChunkIndex()
+        let index = ChunkIndex(OtherPlaces())
         try forEachIndex(damaged: damaged) { _, object in
             for pack in object.packs { index.insert(pack) }
         }

@@ -49,11 +49,13 @@ public enum Check {
         try walk.walk(segments: segments)
         let damaged = try readPacks(repository, options, inventory, walk, findings, monitor, &report)
         try walk.attribute()
+        report.missingPacks = inventory.missingPacks(without: Set(findings.badChunks.values)).sorted()
         let aside = putAside.compactMap { Names.id(of: $0, kind: .snapshot) }
         try checkSmallObjects(repository, snapshots + aside, findings)
         try listUnknown(repository, &report)
 
-        report.damage = findings.damage
+        let harmless = Set(report.missingPacks.compactMap { inventory.badPacks[$0] })
+        report.damage = findings.damage.enumerated().filter { !harmless.contains($0.offset) }.map(\.element)
         report.packs = inventory.packs.count
         report.chunks = inventory.chunks.count
         report.leftovers = inventory.packs.keys.filter {

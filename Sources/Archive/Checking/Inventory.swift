@@ -50,6 +50,11 @@ final class Inventory {
         if !badPacks.isEmpty { try collectLost() }
     }
 
+    /// Packs that are gone, but for those that one of the damages `blamed` tells of.
+    func missingPacks(without blamed: Set<Int>) -> [RandomID] {
+        badPacks.filter { packs[$0.key] == nil && !blamed.contains($0.value) }.map(\.key)
+    }
+
     private func readIndexes(_ findings: Findings) throws {
         try repository.forEachIndex { [self] id, error in
             badIndexes.insert(id)

@@ -54,7 +54,8 @@ public enum Repair {
         try repository.requireWritable()
         let found = try Check.examine(repository, options: options, monitor: monitor)
         var report = Report(before: found.report, after: found.report)
-        guard !found.report.isSound || !found.inventory.unindexed.isEmpty else { return report }
+        let hasStrays = !found.inventory.unindexed.isEmpty || !found.report.missingPacks.isEmpty
+        guard !found.report.isSound || hasStrays else { return report }
         var work = RepairWork(repository: repository, found: found)
         try work.plan()
         try work.copyAside(to: copies, &report)

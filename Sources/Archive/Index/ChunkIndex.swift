@@ -25,9 +25,15 @@ public final class ChunkIndex: Sendable {
     }
 
     private let state = Mutex(Table())
+    /// Where readers may look for a chunk whose place proved to be bad; nil for those that must not: a prune that read
+    /// from one place and went by the other would remove the good one.
+    let otherPlaces: OtherPlaces?
 
-    /// An empty index.
-    public init() {}
+    /// An empty index, for readers that stop at what is gone or damaged.
+    public init() { otherPlaces = nil }
+
+    /// An empty index, for readers that look elsewhere first.
+    init(_ otherPlaces: OtherPlaces) { self.otherPlaces = otherPlaces }
 
     /// Where `id` is; nil when it is unknown or only claimed so far.
     public func lookup(_ id: ChunkID) -> ChunkLocation? {

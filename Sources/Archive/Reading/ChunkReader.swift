@@ -26,23 +26,50 @@ public final class ChunkReader {
     /// What it appends is what a holder of the keys sealed under this id and type. That the id is the keyed hash of
     /// the plaintext is implied as long as no writer was faulty; `readVerified` computes it.
     ///
+    /// A chunk that is bad at one place is read from another one, when the index came from `Repository.loadIndex`.
+    ///
     /// - Throws: `.corrupt` when no index object names the chunk, its pack is missing, or its bytes are damaged;
     ///   the error names the
     ///   pack and the offset. `output` is as before then.
     public func read(_ id: ChunkID, type: ChunkType, into output: Buffer) throws {
-        try read(id, at: try location(of: id, type: type), into: output)
+        try fromAnyPlace(of: id, type: type) { try read(id, at: $0, into: output) }
     }
 
     /// Like `read`, and computes the hash of the plaintext.
     public func readVerified(_ id: ChunkID, type: ChunkType, into output: Buffer) throws {
-        let location = try location(of: id, type: type)
         let start = output.count
-        try read(id, at: location, into: output)
+        try fromAnyPlace(of: id, type: type) { location in
+            try read(id, at: location, into: output)
+            try verify(id, type: type, from: start, of: output, at: location)
+        }
+    }
+
+    private func verify(
+        _ id: ChunkID, type: ChunkType, from start: Int, of output: Buffer, at location: ChunkLocation
+    ) throws {
         guard hasher.id(of: output.bytes.extracting(start..<output.count), type: type) == id else {
             output.truncate(to: start)
             throw CairnError(
                 .corrupt, "chunk \(id.hex) holds something else than its name says: whoever wrote it was faulty",
                 object: Names.packText(location.pack.id), offset: location.offset)
+        }
+    }
+
+    /// Calls `body` with one place of the chunk after the other, until one is good. format-spec.md §8 [I-2].
+    ///
+    /// - Throws: what was wrong at the first place, when all are bad; anything but damage at once.
+    private func fromAnyPlace(of id: ChunkID, type: ChunkType, _ body: (ChunkLocation) throws -> Void) throws {
+        let first = try location(of: id, type: type)
+        do {
+            try body(first)
+        } catch let error as CairnError where error.code == .corrupt {
+            guard let others = chunks.otherPlaces else { throw error }
+            for place in try others.places(of: id, besides: first, in: repository) {
+                do {
+                    return try body(place)
+                } catch let other as CairnError where other.code == .corrupt {}
+            }
+            throw error
         }
     }
 

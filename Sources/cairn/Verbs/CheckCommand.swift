@@ -172,6 +172,10 @@ enum CheckText {
         var text = report.repair.map(text) ?? ""
         for damage in check.damage { text += try lines(damage) }
         for name in check.unknownObjects { text += Table.printable("unknown object: \(name)") + "\n" }
+        if !check.missingPacks.isEmpty {
+            text += "warning: \(Units.count(check.missingPacks.count)) packs are gone that the index names, without"
+            text += " loss: nothing needs them, or other packs hold the same; `cairn check --repair` forgets them\n"
+        }
         if !check.leftovers.isEmpty {
             text += "\(Units.count(check.leftovers.count)) packs are in no snapshot or segment;"
             text += " the next backup uses them, or `cairn prune` frees them\n"
@@ -237,6 +241,7 @@ enum CheckText {
             ("soundSegments", JSON(check.soundSegments.map(\.hex))),
             ("incompleteSegments", JSON(check.incompleteSegments.map(\.hex))),
             ("leftovers", JSON(check.leftovers.map(\.hex))),
+            ("missingPacks", JSON(check.missingPacks.map(\.hex))),
             ("unindexed", JSON(check.unindexed.map(\.hex))),
             ("unknownObjects", JSON(check.unknownObjects)),
             ("packs", .integer(check.packs)),
