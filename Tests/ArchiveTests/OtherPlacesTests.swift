@@ -79,7 +79,7 @@ import Testing
         let rewriter = PackRewriter(repository)
         var chunks: [(ChunkID, ChunkLocation)] = []
         index.forEach { chunks.append(($0, $1)) }
-        for (id, location) in chunks { try rewriter.copy(id, at: location) }
+        for (id, location) in chunks { try rewriter.copy(id, at: location, level: nil) }
         try rewriter.finish()
         for name in old { try store.delete(name) }
         let reader = ChunkReader(repository: repository, chunks: index)

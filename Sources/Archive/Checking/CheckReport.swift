@@ -37,9 +37,9 @@ public struct CheckReport: Sendable {
     public var leftovers: [RandomID] = []
     /// Those of them that no index object names.
     public var unindexed: [RandomID] = []
-    /// Packs that index objects name and that are gone, without any loss: nothing needs what was in them, or it is found
-    /// in others. A prune can leave such an entry, when an index object of a writer lands late (format-spec.md §11.1
-    /// [D-8]). No damage, but worth a word: a disk that loses packs may begin like this.
+    /// Packs that index objects name and that are gone, without any loss: nothing needs what was in them, or it is
+    /// found in others. A prune can leave such an entry, when an index object of a writer lands late (format-spec.md
+    /// §11.1 [D-8]). No damage, but worth a word: a disk that loses packs may begin like this.
     public var missingPacks: [RandomID] = []
     /// Objects whose name no writer of this format makes. They do no harm, but nobody knows what they are.
     public var unknownObjects: [String] = []
