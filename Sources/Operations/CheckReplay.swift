@@ -1,6 +1,7 @@
 internal import Archive
 public import BSON
 public import Bytes
+internal import Mongo
 
 /// Proves snapshots by the oplog: what a snapshot holds, with the operations up to the next one applied, must be what
 /// the next one holds (design §2, "Self-proof").
@@ -187,13 +188,13 @@ public struct CheckReplay: Sendable {
 
     private func compare(_ replayed: Digested, _ stored: Digested, _ pair: inout Pair) throws {
         pair.documents = stored.sums.reduce(0) { $0 + $1.documents }
-        var replayedSums: [String: (ArchivedCollection, DocumentDigest.Sum)] = [:]
+        var replayedSums: [Namespace: (ArchivedCollection, DocumentDigest.Sum)] = [:]
         for (collection, sum) in zip(replayed.state.collections, replayed.sums) {
-            replayedSums[collection.entry.namespace] = (collection, sum)
+            replayedSums[Namespace(of: collection.entry)] = (collection, sum)
         }
         for (collection, sum) in zip(stored.state.collections, stored.sums) {
             let namespace = collection.entry.namespace
-            guard let (other, otherSum) = replayedSums.removeValue(forKey: namespace) else {
+            guard let (other, otherSum) = replayedSums.removeValue(forKey: Namespace(of: collection.entry)) else {
                 pair.differences.append(Difference(namespace: namespace, what: "only the snapshot has it"))
                 continue
             }
@@ -205,7 +206,7 @@ public struct CheckReplay: Sendable {
             }
         }
         pair.differences += replayedSums.keys.sorted().map {
-            Difference(namespace: $0, what: "only the oplog leads to it")
+            Difference(namespace: $0.description, what: "only the oplog leads to it")
         }
     }
 
@@ -227,34 +228,5 @@ public struct CheckReplay: Sendable {
         return Difference(
             namespace: stored.entry.namespace, what: "documents differ: " + words.joined(separator: ", "),
             documents: found)
-    }
-}
-
-extension BSONDocument {
-    /// The fields without their order, which the server does not keep in options.
-    var asSet: [String: BSONValue] {
-        Dictionary(fields.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
-    }
-}
-
-extension CatalogueEntry {
-    /// What of the definition is not the same, in words.
-    func differences(from other: CatalogueEntry) -> [String] {
-        var words: [String] = []
-        if kind != other.kind { words.append("its kind differs") }
-        if uuid != other.uuid { words.append("its UUID differs") }
-        if options.asSet != other.options.asSet { words.append("its options differ") }
-        if indexesByName != other.indexesByName { words.append("its indexes differ") }
-        return words
-    }
-
-    /// The indexes, whatever their order.
-    var indexesByName: [String: [String: BSONValue]] {
-        Dictionary(
-            indexes.map { index in
-                var name = ""
-                if case .string(let text)? = index["name"] { name = text }
-                return (name, index.asSet)
-            }, uniquingKeysWith: { first, _ in first })
     }
 }

@@ -57,7 +57,7 @@ struct StateDiff {
         var result = Diff.Collection(namespace: namespace)
         result.isNew = old == nil
         result.isGone = new == nil
-        if let old, let new { result.definitionChanged = !old.entry.isDefined(as: new.entry) }
+        if let old, let new { result.definitionChanged = !old.entry.differences(from: new.entry).isEmpty }
         guard let pair = try differing(old, new) else { return result }
         // Nothing to join: the leaves have the counts.
         if visitor == nil, pair.suspects == nil, pair.old.isEmpty || pair.new.isEmpty,
@@ -148,13 +148,5 @@ extension ArchivedCollection {
         copy.entry.rawBytes = 0
         copy.entry.runs = runs
         return copy
-    }
-}
-
-extension CatalogueEntry {
-    /// Whether kind, UUID, options and indexes are the same.
-    fileprivate func isDefined(as other: CatalogueEntry) -> Bool {
-        kind == other.kind && uuid == other.uuid && options.asSet == other.options.asSet
-            && indexesByName == other.indexesByName
     }
 }

@@ -138,13 +138,15 @@ struct RestoreReplay {
     private func sum(_ digest: DocumentDigest, into outcomes: inout [InsertOutcome], threads: Int) throws {
         let state = try ArchivedState(window.route, repository: window.repository, chunks: window.chunks)
         progress.begin(phase: "digest", totalCollections: state.collections.count)
-        let sums = try StateDigest(digest: digest, progress: progress, cancellation: cancellation)
-            .sums(of: state, threads: threads)
+        let sums = try StateDigest(
+            digest: digest, progress: progress, cancellation: cancellation, ordersCapped: false
+        )
+        .sums(of: state, threads: threads)
         let byName = Dictionary(
-            zip(state.collections.map(\.entry.namespace), sums).map { ($0, $1) },
+            zip(state.collections.map { Namespace(of: $0.entry) }, sums).map { ($0, $1) },
             uniquingKeysWith: { first, _ in first })
         for (index, item) in items.enumerated() {
-            outcomes[index].digest = byName[item.entry.namespace] ?? DocumentDigest.Sum()
+            outcomes[index].digest = byName[Namespace(of: item.entry)] ?? DocumentDigest.Sum()
         }
     }
 

@@ -141,17 +141,9 @@ struct TargetComparison {
 
 extension CollectionInfo {
     /// Options without the order of their names, which the server does not keep.
-    fileprivate var comparableOptions: [String: BSONValue] { options.asSet }
+    fileprivate var comparableOptions: Set<[UInt8]> { options.elementSet() }
 
-    /// Indexes by name, each without the order of its options and the namespace that old servers put in; the order of
-    /// keys stays.
-    fileprivate var comparableIndexes: [String: [String: BSONValue]] {
-        var result: [String: [String: BSONValue]] = [:]
-        for index in indexes {
-            var fields = index.asSet
-            fields["ns"] = nil
-            if case .string(let name)? = fields["name"] { result[name] = fields }
-        }
-        return result
-    }
+    /// The indexes, each without the order of its options and the namespace that old servers put in; the order of keys
+    /// stays.
+    fileprivate var comparableIndexes: Set<Set<[UInt8]>> { Set(indexes.map { $0.elementSet(without: "ns") }) }
 }

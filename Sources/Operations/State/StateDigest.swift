@@ -9,8 +9,11 @@ struct StateDigest {
     let digest: DocumentDigest
     let progress: JobProgress
     let cancellation: Cancellation
+    /// Whether the digest of a capped collection says in which order its documents are: for comparisons of which the
+    /// other side says so too.
+    var ordersCapped = true
 
-    /// The digests of the collections of `state`, in their order; of a capped one, in the order of its documents.
+    /// The digests of the collections of `state`, in their order.
     ///
     /// - Parameter wanted: whether to read a collection.
     /// - Throws: `.corrupt` for what cannot be read, and where snapshot and oplog do not fit.
@@ -68,7 +71,7 @@ struct StateDigest {
         case .whole(let item):
             number = item
             guard let collection = wave[item] else { preconditionFailure("a piece of no collection") }
-            try pieces.read(collection, of: state.reader) { try add($0, ordered: true) }
+            try pieces.read(collection, of: state.reader) { try add($0, ordered: ordersCapped) }
         case .damage(let error, _): throw error
         }
         progress.add(documents: sum.documents, bytesIn: bytes)
