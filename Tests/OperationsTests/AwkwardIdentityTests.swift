@@ -162,8 +162,7 @@ struct AwkwardIdentityTests {
         #expect(try rig.differences([db]) == [])
     }
 
-    /// Where the new document stands in a capped collection the oplog does not tell, so it is scanned, and the fold
-    /// refuses.
+    /// The document stays where it was, and that is data.
     @Test func cappedCollectionsKeepTheirOrder() throws {
         let rig = try Rig(source: ThrowawayServer.shared("incremental").uri)
         let db = Rig.database()
@@ -174,9 +173,9 @@ struct AwkwardIdentityTests {
         try retype(source, db, "capped")
         let report = try rig.backup(.incremental, ["\(db).*"])
         #expect(try SnapshotContents(rig, report.id).differences(source, [db]) == [])
-        #expect(report.scanned.map(\.namespace) == ["\(db).capped"])
+        #expect(report.scanned.isEmpty, "\(report.scanned)")
         let differences = try CheckReplay(access: rig.access).run().pairs.flatMap(\.differences)
-        #expect(differences.count == 1 && differences[0].what.contains("_id"), "\(differences)")
+        #expect(differences.isEmpty, "\(differences)")
     }
 
     /// Only replacements do it: the fold has no other case to handle.

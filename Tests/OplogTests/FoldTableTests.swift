@@ -119,4 +119,37 @@ import Testing
             try BSONDocument(copying: scratch.document.bytes)
                 == ["_id": 1, "n": 2_999, "at": ["t": .date(2_999), "x": 2]])
     }
+
+    /// The server lets a replacement make `1.0` of the `_id` `1`; in a capped collection the document stays where it
+    /// was, and what is done to it from then on names the new one.
+    @Test func aDocumentKeepsItsPlaceUnderAnotherIdentity() throws {
+        let builder = FoldTableBuilder(namespace: "d.c", keepsPlaces: true)
+        try add(builder, "u", 1, ["_id": .double(1), "n": 1])
+        try add(builder, "u", .double(1), ["$v": 2, "diff": ["i": ["m": 2]]])
+        for id in [2, 3] { try add(builder, "i", BSONValue(id)) }
+        try add(builder, "u", 2, ["_id": .int64(2), "n": 4])
+        // There and back again.
+        try add(builder, "u", 3, ["_id": .double(3)])
+        try add(builder, "u", .double(3), ["_id": 3])
+        // Deleted under the other identity, and inserted anew under the first.
+        try add(builder, "u", 4, ["_id": .double(4)])
+        try add(builder, "d", .double(4))
+        #expect(OplogEntryTests.code { try add(builder, "u", 4, ["_id": 4]) } == .corrupt)
+        try add(builder, "i", 4, ["again": true])
+        // The first identity of the base, its document gone, is taken on by one that was inserted.
+        try add(builder, "d", 5)
+        try add(builder, "i", .double(5))
+        try add(builder, "u", .double(5), ["_id": 5, "n": 6])
+        try add(builder, "u", 5, ["$v": 2, "diff": ["u": ["n": 7]]])
+        let table = builder.freeze()
+        let scratch = FoldScratch()
+        #expect(try apply(table, ["_id": 1, "n": 0], scratch) == .replaced)
+        #expect(try BSONDocument(copying: scratch.document.bytes) == ["_id": .double(1), "n": 1, "m": 2])
+        #expect(try apply(table, ["_id": 4], scratch) == .removed)
+        #expect(try apply(table, ["_id": 5], scratch) == .removed)
+        try table.checkAllSeen()
+        var rest: [BSONDocument] = []
+        try table.forEachRemaining(into: scratch) { document, _ in rest.append(try BSONDocument(copying: document)) }
+        #expect(rest == [["_id": .int64(2), "n": 4], ["_id": 3], ["_id": 4, "again": true], ["_id": 5, "n": 7]])
+    }
 }

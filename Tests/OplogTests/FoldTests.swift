@@ -43,7 +43,7 @@ struct FoldTests {
                 base.definitions, after: base.time, through: through, partition: hash, admits: admits)
             for entry in entries where try !fold.take(entry.rawSpan) { break }
             definitions = []
-            for collection in try fold.finish() {
+            for collection in fold.finish() {
                 definitions.append(collection.definition)
                 guard let uuid = collection.definition.uuid else { continue }
                 documents[uuid, default: []] += try self.documents(collection, base, isFirst: number == 0)

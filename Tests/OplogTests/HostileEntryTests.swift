@@ -61,7 +61,7 @@ import Testing
                     refused += 1
                 }
             }
-            for collection in (try? fold.finish()) ?? [] {
+            for collection in fold.finish() {
                 try? collection.table?.forEachRemaining(into: FoldScratch()) { _, _ in }
             }
         }

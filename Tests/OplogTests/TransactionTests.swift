@@ -147,7 +147,7 @@ struct TransactionTests {
                 taken += 1
                 if try !fold.take(entry.rawSpan) { break }
             }
-            let table = try fold.finish().first { $0.definition.name == "c" }?.table
+            let table = fold.finish().first { $0.definition.name == "c" }?.table
             var ids: [String] = []
             try table?.forEachRemaining(into: FoldScratch()) { _, identity in ids.append(IdentityText.of(identity)) }
             return (ids.sorted(), taken)

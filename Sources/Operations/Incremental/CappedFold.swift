@@ -73,7 +73,7 @@ struct CappedFold {
     private func operations(
         of tracked: TrackedCollection, to time: Timestamp
     ) throws -> (table: FoldTable, inserted: Set<[UInt8]>)? {
-        let builder = FoldTableBuilder(namespace: tracked.info.namespace.description)
+        let builder = FoldTableBuilder(namespace: tracked.info.namespace.description, keepsPlaces: true)
         var inserted: Set<[UInt8]> = []
         var isOver = false
         let budget = context.tuning.changeBytes
@@ -90,6 +90,7 @@ struct CappedFold {
             }
             if builder.byteCount > budget { isOver = true }
         }
-        return isOver || builder.hasMoved ? nil : (builder.freeze(), inserted)
+        // What was stored of a fuzzy one may have a document under either identity.
+        return isOver || (tracked.isFuzzy && builder.hasAliases) ? nil : (builder.freeze(), inserted)
     }
 }

@@ -50,7 +50,7 @@ extension ReplayWindow {
         }
         let oplog = OplogReplay(route: route, repository: repository, chunks: chunks, definitions: definitions)
         guard let fold = try oplog.fold(only: []) else { preconditionFailure("no budget was set") }
-        let collections = try fold.finish().map { collection in
+        let collections = fold.finish().map { collection in
             let base = collection.isInBase ? collection.definition.uuid.flatMap { entries[$0] } : nil
             return CatalogueEntry(collection.definition, base: base)
         }.sorted(by: CatalogueEntry.precedes)

@@ -30,7 +30,7 @@ extension ArchivedState {
         var deferred: DeferredFold?
         let folded: [Fold.Collection]
         if let fold = try replay.fold(budget: budget) {
-            folded = try fold.finish()
+            folded = fold.finish()
         } else {
             let division = try DeferredFold.divide(replay, budget: budget)
             folded = division.whole
@@ -71,7 +71,7 @@ struct DeferredFold: Sendable {
         guard let catalogue = try replay.fold(only: []) else { preconditionFailure("no budget was set") }
         var capped: Set<UUIDKey> = []
         var others: Set<UUIDKey> = []
-        for collection in try catalogue.finish() {
+        for collection in catalogue.finish() {
             guard let uuid = collection.definition.uuid else { continue }
             if collection.definition.options.contains("capped") {
                 capped.insert(uuid)
@@ -90,8 +90,8 @@ struct DeferredFold: Sendable {
             if let first = try replay.fold(
                 partition: FoldHash(partition: 0, of: partitions), only: others, budget: budget)
             {
-                let touched = try first.finish().filter { $0.table != nil }.compactMap(\.definition.uuid)
-                return (try whole.finish(), DeferredFold(replay: replay, partitions: partitions, uuids: Set(touched)))
+                let touched = first.finish().filter { $0.table != nil }.compactMap(\.definition.uuid)
+                return (whole.finish(), DeferredFold(replay: replay, partitions: partitions, uuids: Set(touched)))
             }
             partitions *= 2
         }
@@ -111,7 +111,7 @@ struct DeferredFold: Sendable {
             let hash = FoldHash(partition: partition, of: partitions)
             guard let fold = try replay.fold(partition: hash, only: uuids) else { preconditionFailure("no budget") }
             var tables: [UUIDKey: FoldTable] = [:]
-            for collection in try fold.finish() {
+            for collection in fold.finish() {
                 if let uuid = collection.definition.uuid { tables[uuid] = collection.table }
             }
             try body(

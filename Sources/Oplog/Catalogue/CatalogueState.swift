@@ -160,6 +160,8 @@ public struct CatalogueState: Sendable {
         return result
     }
 
+    func isCapped(_ uuid: UUIDKey) -> Bool { collections[uuid]?.options.contains("capped") ?? false }
+
     func isUnknownTemporary(_ uuid: UUIDKey) -> Bool { unknownTemporaries.contains(uuid) }
 
     func isAdmitted(_ database: String, _ name: String) -> Bool {

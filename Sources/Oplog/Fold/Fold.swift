@@ -6,7 +6,7 @@ import Bytes
 ///
 ///     let fold = Fold(definitions, after: snapshot.at, through: target)
 ///     // the preludes of the segments, then their entries in order, until `take` says that it has seen enough
-///     for collection in try fold.finish() { … }
+///     for collection in fold.finish() { … }
 ///
 /// Counts what took effect behind `after`, up to and including `through`: for transactions the time of the commit. The
 /// catalogue alone costs nothing: `only: []` follows it and keeps no operation on a document.
@@ -82,20 +82,10 @@ public final class Fold {
     }
 
     /// The state at the target. Nothing may be taken afterwards.
-    ///
-    /// - Throws: `.unsupportedFormat` when a document of a capped collection, whose order is data, took on another
-    ///   identity.
-    public func finish() throws -> [Collection] {
+    public func finish() -> [Collection] {
         let frozen = tables
         tables = [:]
-        return try catalogue.definitions.map { definition in
-            if let uuid = definition.uuid, let time = frozen[uuid]?.identityChange,
-                definition.options.contains("capped")
-            {
-                throw OplogFault.unknown(
-                    "a replacement that changes the type of an \"_id\" of a capped collection", time,
-                    frozen[uuid]?.namespace ?? "")
-            }
+        return catalogue.definitions.map { definition in
             let table = definition.uuid.flatMap { frozen[$0] }?.freeze()
             return Collection(
                 definition: definition, isInBase: definition.uuid.map(base.contains) ?? false, table: table)
@@ -121,7 +111,9 @@ public final class Fold {
 
     private func table(of uuid: UUIDKey, _ namespace: String) -> FoldTableBuilder {
         if let table = tables[uuid] { return table }
-        let table = FoldTableBuilder(namespace: namespace, partition: partition)
+        let isWhole = partition.partitionCount == 1
+        let table = FoldTableBuilder(
+            namespace: namespace, partition: partition, keepsPlaces: isWhole && catalogue.isCapped(uuid))
         if !base.contains(uuid) { table.discardAll() }
         tables[uuid] = table
         return table

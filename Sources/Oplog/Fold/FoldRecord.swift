@@ -9,6 +9,9 @@ struct FoldRecord: Sendable {
     static let lostBase: UInt8 = 2
     /// The document lives at the end.
     static let lives: UInt8 = 4
+    /// What the window goes on to do to this identity is in the record with the number `order`, whose document took the
+    /// identity on without leaving its place.
+    static let isElsewhere: UInt8 = 8
 
     /// The identity: 4 bytes of length, then the bytes.
     var identity: UInt64
@@ -16,7 +19,7 @@ struct FoldRecord: Sendable {
     var chain: UInt64 = 0
     /// The time of the newest operation.
     var time: UInt64
-    /// The place of the newest insert in the order of inserts.
+    /// The place of the newest insert in the order of inserts; the number of a record when `isElsewhere` is set.
     var order: UInt32 = 0
     var flags: UInt8
 }

@@ -12,21 +12,24 @@ public final class FoldTableBuilder {
     private let hash: FoldHash
     private var contents = FoldRecords()
     private var discardsBase = false
-    /// When a document first took on another identity; nil when none did.
-    private(set) var identityChange: Timestamp?
+    private let keepsPlaces: Bool
+
+    /// Whether a document that keeps its place took on another identity.
+    public private(set) var hasAliases = false
 
     /// An empty table of the documents in `partition`.
-    public init(namespace: String, partition: FoldHash = FoldHash()) {
+    ///
+    /// - Parameter keepsPlaces: Whether a document that takes on another identity stays where it was: of a capped
+    ///   collection, whose order is data. It must be in one partition then.
+    public init(namespace: String, partition: FoldHash = FoldHash(), keepsPlaces: Bool = false) {
+        precondition(!keepsPlaces || partition.partitionCount == 1, "an order is kept in one partition")
         self.namespace = namespace
+        self.keepsPlaces = keepsPlaces
         hash = partition
     }
 
     /// Memory that the table takes, in bytes. Beside the operations that count it holds superseded ones.
     public var byteCount: Int { contents.byteCount }
-
-    /// Whether a document took on another identity: it is behind all others in the table, though it stayed in its place
-    /// on the server.
-    public var hasMoved: Bool { identityChange != nil }
 
     /// Adds an insert, update or delete.
     ///
@@ -62,7 +65,7 @@ public final class FoldTableBuilder {
     private func insert(_ identity: RawSpan, _ document: RawSpan, _ time: Timestamp) throws {
         let value = hash.of(identity)
         guard hash.isOwn(value) else { return }
-        var record = contents.find(identity, value)
+        var record = find(identity, value)
         if let record, contents.records[record].flags & FoldRecord.lives != 0 {
             throw misfit("an insert of a document that is there already", identity, time)
         }
@@ -94,10 +97,10 @@ public final class FoldTableBuilder {
                 // The whole document would be needed here, to go on with under its new identity.
                 throw OplogFault.unknown("an update whose diff changes the type of the \"_id\"", time, namespace)
             }
-            identityChange = identityChange ?? time
-            try delete(identity, time)
             let stored = Buffer(capacity: entry.object.byteCount)
             try UpdateApplier.apply(update: entry.object, to: entry.object, into: stored)
+            if keepsPlaces { return try replaceInPlace(identity, by: own, stored.bytes, time) }
+            try delete(identity, time)
             return try insert(own, stored.bytes, time)
         }
         let value = hash.of(identity)
@@ -108,9 +111,36 @@ public final class FoldTableBuilder {
         contents.records[record].time = time.rawValue
     }
 
+    /// A replacement after which the document is found by another identity.
+    private func replaceInPlace(
+        _ identity: RawSpan, by own: RawSpan, _ document: RawSpan, _ time: Timestamp
+    ) throws {
+        guard let record = try living(identity, hash.of(identity), time, "an update") else { return }
+        contents.push(document, isWhole: true, time: time, onto: record)
+        contents.records[record].time = time.rawValue
+        let value = hash.of(own)
+        let alias = try find(own, value) ?? contents.add(own, value, flags: 0, time: time)
+        guard alias != record else { return }
+        guard contents.records[alias].flags & FoldRecord.lives == 0 else {
+            throw misfit("a replacement by a document that is there already", own, time)
+        }
+        contents.records[alias].flags |= FoldRecord.isElsewhere
+        contents.records[alias].order = UInt32(record)
+        hasAliases = true
+    }
+
+    /// The record that keeps what is done to an identity; nil when nothing was yet.
+    private func find(_ identity: RawSpan, _ value: UInt64) -> Int? {
+        guard var record = contents.find(identity, value) else { return nil }
+        while contents.records[record].flags & FoldRecord.isElsewhere != 0 {
+            record = Int(contents.records[record].order)
+        }
+        return record
+    }
+
     /// The record of a document that must be there: of the window, or, when nothing was done to it yet, from before.
     private func living(_ identity: RawSpan, _ value: UInt64, _ time: Timestamp, _ what: String) throws -> Int? {
-        if let record = contents.find(identity, value) {
+        if let record = find(identity, value) {
             guard contents.records[record].flags & FoldRecord.lives != 0 else {
                 throw misfit("\(what) of a document that is not there", identity, time)
             }
