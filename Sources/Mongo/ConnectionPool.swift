@@ -78,7 +78,7 @@ final class ConnectionPool: @unchecked Sendable {
         let client = unsafe pop()
         defer { unsafe push(client) }
         var error = bson_error_t()
-        let forWrites = access == .write
+        let forWrites = access.writes
         guard var node = unsafe select(client, forWrites, &error) else {
             throw serverError(&error, reply: nil).asCairnError(place: redactedURI, namespace: nil, access: access)
         }

@@ -56,7 +56,7 @@ public final class MongoClient {
         try prepareOptions(for: node)
         var error = bson_error_t()
         // On a node that is not the primary a command without $readPreference is refused (NotPrimaryNoSecondaryOk).
-        let preference = unsafe pool.access == .write ? nil : pool.readPreference
+        let preference = unsafe pool.access.writes ? nil : pool.readPreference
         let succeeded = try unsafe command.withView(of: bytes) { view in
             // libmongoc initialises the reply itself, whatever happens; what it held must be freed before.
             reply.handle.reset()

@@ -59,7 +59,8 @@ public final class MongoDeployment: Sendable {
         try pool.pin(preferredHost: options.preferredHost)
         let client = try MongoClient(pool: pool)
         let server = try identify(client, options)
-        try client.noteNodeIdentity()
+        // Record ids are the business of scans, and a user of one database may not ask for what they depend on.
+        if options.access != .store { try client.noteNodeIdentity() }
         return MongoDeployment(pool: pool, server: server)
     }
 
@@ -100,6 +101,7 @@ extension MongoDeployment {
                 while let element = try elements.next() { found.versionNumbers.append(Int(element.integer ?? 0)) }
             }
         }
+        guard options.access != .store else { return found }
         let parameters: BSONDocument = [
             "getParameter": 1, "featureCompatibilityVersion": 1, "minSnapshotHistoryWindowInSeconds": 1,
         ]
@@ -141,7 +143,7 @@ extension MongoDeployment {
                     + "exactly at one point in time. Start it with --replSet and run rs.initiate() (one member is "
                     + "enough), or pass --allow-standalone for a marked, not point-in-time-exact backup.")
         }
-        if options.access == .write, try !hello.flag("isWritablePrimary") {
+        if options.access.writes, try !hello.flag("isWritablePrimary") {
             throw CairnError(
                 .usage,
                 "\(place) is not the primary: name the replica set in the connection string (?replicaSet=NAME) to "

@@ -1,4 +1,4 @@
-internal import BSON
+public import BSON
 public import Bytes
 
 /// An error as libmongoc or the server reported it, before it is put in `cairn`'s words. It is the `underlying` of
@@ -73,7 +73,7 @@ extension ServerError {
     }
 
     /// What a `writeConcernError` of a reply says.
-    init(writeConcernError error: BSONDocument) {
+    public init(writeConcernError error: BSONDocument) {
         let text = try? error.optional("errmsg", as: String.self, in: "reply")
         let name = try? error.optional("codeName", as: String.self, in: "reply")
         let code = try? error.optional("code", as: Int.self, in: "reply")
@@ -117,6 +117,11 @@ extension ServerError {
         case read
         /// Writing for a restore.
         case write
+        /// Reading and writing the objects of a repository, in its database alone.
+        case store
+
+        /// Whether commands go to the primary.
+        var writes: Bool { self != .read }
     }
 
     private var cairnCode: CairnError.Code {
@@ -141,9 +146,22 @@ extension ServerError {
         message.utf8.count > 0 && (name == "AuthenticationFailed" || message.contains("uthentication"))
     }
 
+    /// By the words of libcrypto's verification (`X509_verify_cert_error_string`).
+    private var tlsRemedy: String {
+        if message.contains("mismatch") {
+            return "The server's certificate is for other host names: use one of them in the connection string."
+        }
+        if message.contains("certificate verify failed") {
+            return "No authority that is trusted here signed the server's certificate: name the one that did with "
+                + "tlsCAFile in the connection string."
+        }
+        return "Check that the server speaks TLS, and the TLS options of the connection string."
+    }
+
     private func remedy(_ access: Access) -> String? {
         switch cairnCode {
         case .unreachable:
+            if message.contains("TLS handshake failed") { return tlsRemedy }
             return "Check host names, ports, replica set name, TLS options and firewall of the connection string, "
                 + "and that the server runs."
         case .authentication:
@@ -155,6 +173,7 @@ extension ServerError {
             case .write:
                 return missing + "Grant the user the built-in role `restore` on the database admin "
                     + "(and `readAnyDatabase` for --verify)."
+            case .store: return missing + "Grant the user the built-in role `readWrite` on the repository's database."
             }
         case .snapshotTooOld:
             return "The read time left the server's history window; raise minSnapshotHistoryWindowInSeconds or read "

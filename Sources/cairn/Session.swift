@@ -69,6 +69,11 @@ struct Session {
         try configuration.deployment(warn: warn)
     }
 
+    /// The replicas of those names, with a warning when a password can be seen.
+    func replicaTargets(_ names: [String]) throws -> [ReplicaTarget] {
+        try configuration.replicaTargets(names, warn: warn)
+    }
+
     /// Runs a job with its progress shown, and SIGINT and SIGTERM setting its flag.
     func runJob<Result>(_ job: (JobProgress, Cancellation) throws -> Result) throws -> Result {
         let cancellation = Cancellation()
@@ -81,11 +86,7 @@ struct Session {
 
     /// Where the repository lies, with a warning when its password can be seen.
     private func repositoryLocation() throws -> StoreLocation {
-        let (location, value) = try configuration.repository()
-        if case .flag = value.origin, location.holdsSecret {
-            warn("the password in --repository is visible to other users of this machine; use CAIRN_REPOSITORY")
-        }
-        return location
+        try configuration.repository(warn: warn)
     }
 
     private func configuredKey() throws -> KeySource? {

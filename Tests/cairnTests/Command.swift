@@ -18,7 +18,8 @@ struct Command {
 
     /// Nothing of the developer's own settings may reach the binary; a variable set to nothing counts as not set.
     static let neutral = [
-        "CAIRN_REPOSITORY": "", "CAIRN_URI": "", "CAIRN_URI_FILE": "", "CAIRN_PASSPHRASE_FILE": "",
+        "CAIRN_REPOSITORY": "", "CAIRN_REPOSITORY_FILE": "", "CAIRN_URI": "", "CAIRN_URI_FILE": "",
+        "CAIRN_PASSPHRASE_FILE": "",
         "CAIRN_KEY_FILE": "", "CAIRN_CONFIG": "", "CAIRN_SERVER_TIMEOUT": "", "CAIRN_READ_PREFERENCE": "",
         "CAIRN_BACKUP_LEVEL": "", "CAIRN_BACKUP_READERS": "", "CAIRN_BACKUP_WORKERS": "",
         "CAIRN_BACKUP_SCAN_ORDER": "", "CAIRN_RESTORE_WORKERS": "", "CAIRN_RESTORE_WRITE_CONCERN": "",

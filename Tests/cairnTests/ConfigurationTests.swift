@@ -24,20 +24,20 @@ import Testing
         let environment = ["CAIRN_CONFIG": path, "CAIRN_REPOSITORY": "/environment", "CAIRN_BACKUP_READERS": "5"]
         var merged = try Configuration(
             flags: [.repository: flag("/flag")], configurationPath: nil, environment: environment)
-        #expect(try merged.repository().0.description == "/flag")
+        #expect(try merged.repository().description == "/flag")
         #expect(try merged.level() == 7)
         #expect(try merged.integer(.backupReaders, in: 1...64) == 5)
         merged = try Configuration(flags: [:], configurationPath: nil, environment: environment)
-        #expect(try merged.repository().0.description == "/environment")
+        #expect(try merged.repository().description == "/environment")
         merged = try Configuration(flags: [:], configurationPath: path, environment: ["CAIRN_CONFIG": "/nowhere"])
-        #expect(try merged.repository().0.description == "/file")
+        #expect(try merged.repository().description == "/file")
     }
 
     @Test func aVariableSetToNothingIsNotSet() throws {
         let path = try write("repository: /file\n")
         let merged = try Configuration(
             flags: [:], configurationPath: path, environment: ["CAIRN_REPOSITORY": "", "CAIRN_CONFIG": ""])
-        #expect(try merged.repository().0.description == "/file")
+        #expect(try merged.repository().description == "/file")
     }
 
     @Test func everySettingCanStandInAFile() throws {
@@ -80,7 +80,7 @@ import Testing
         let path = try write(text)
         let merged = try Configuration(flags: [:], configurationPath: path, environment: [:])
         let folder = try Self.folder.get().path
-        #expect(try merged.repository().0.description == folder + "/repo")
+        #expect(try merged.repository().description == folder + "/repo")
         #expect(merged[.uriFile]?.text == "/etc/uri")
         #expect(merged[.passphraseFile]?.text == folder + "/pass")
         #expect(try merged.level() == 19)
@@ -150,6 +150,34 @@ import Testing
         ] {
             #expect(throws: CairnError.self, "\(wrong)") { try ConfigurationFile.parse(wrong, path: "c") }
         }
+    }
+
+    /// What holds a password stands in a file of its own, beside the configuration; messages never show it.
+    @Test func locationsWithPasswordsStandInFiles() throws {
+        let path = try write(
+            """
+            repository-file: primary
+            replicas:
+              west:
+                repository-file: west
+            """)
+        let folder = path.prefix(upTo: path.lastIndex(of: "/") ?? path.endIndex)
+        for (name, uri) in [("primary", "mongodb://u:s3cret@a/one"), ("west", "mongodb+srv://u:s3cret@b/two\n")] {
+            try Data(uri.utf8).write(to: URL(fileURLWithPath: folder + "/" + name))
+        }
+        let merged = try Configuration(flags: [:], configurationPath: path, environment: [:])
+        #expect(try merged.repository().description == "mongodb://***@a/one")
+        #expect(try merged.replicaTargets([]).map(\.location.description) == ["mongodb+srv://***@b/two"])
+        var warnings: [String] = []
+        let named = try merged.replicaTargets(["mongodb://u:s3cret@c/three"]) { warnings.append($0) }
+        #expect(named.map(\.name) == ["mongodb://***@c/three"] && warnings.count == 1)
+        let both = ["CAIRN_REPOSITORY": "/a", "CAIRN_REPOSITORY_FILE": "/b"]
+        #expect(throws: CairnError.self) {
+            try Configuration(flags: [:], configurationPath: nil, environment: both).repository()
+        }
+        let stronger = try Configuration(
+            flags: [:], configurationPath: path, environment: ["CAIRN_REPOSITORY": "/a"])
+        #expect(try stronger.repository().description == "/a")
     }
 
     @Test(arguments: ["0", "20", "-1", "3.5", "fastest", ""])

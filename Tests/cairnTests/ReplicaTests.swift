@@ -76,6 +76,58 @@ import Testing
         #expect(!refused.errorText.contains("bm90IHRoZSBrZXk="))
     }
 
+    /// The password of a connection string is in no argument, no result and no error.
+    @Test(.enabled(if: ThrowawayServer.isAvailable, "skipped: no mongod on PATH or in CAIRN_MONGOD"))
+    func passwordsAreShownNowhere() throws {
+        let set = try ThrowawayReplicaSet(authenticated: true)
+        let password = "s3cretwords"
+        func location(_ password: String) -> String {
+            let plain = set.plainURI.replacing("/?", with: "/archive?")
+            return ThrowawayReplicaSet.addCredentials(to: plain, password: password)
+                + "&authSource=admin&serverSelectionTimeoutMS=1000"
+        }
+        func write(_ name: String, _ text: String) throws {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: sample.folder.appending(name)))
+        }
+        try write("good", location(ThrowawayReplicaSet.root.password))
+        try write("wrong", location(password))
+        let path = try configuration("replicas: {west: {repository-file: good}, east: {repository-file: wrong}}")
+        let environment = ["CAIRN_REPOSITORY": sample.path, "CAIRN_CONFIG": path]
+        let replica = ["CAIRN_REPOSITORY_FILE": sample.folder.appending("good"), "CAIRN_KEY_FILE": sample.keyFile]
+        var shown: [String] = []
+        func cairn(_ arguments: String..., with environment: [String: String], ends code: Int) throws {
+            let outcome = try Command.run(arguments, environment: environment)
+            #expect(outcome.exitCode == code, "\(arguments) \(outcome.errorText)")
+            shown += [outcome.text, outcome.errorText]
+        }
+        try cairn("replicate", "--verbose", with: environment, ends: 3)
+        #expect(shown[0].contains("east: failed") && shown[1].contains("user name, password"), "\(shown)")
+        try cairn("replicate", "--json", with: environment, ends: 3)
+        try cairn("replicas", with: environment, ends: 3)
+        try cairn("replicas", "--json", with: environment, ends: 3)
+        try cairn("check", "--verbose", "--json", with: replica, ends: 0)
+        try cairn("snapshots", "-r", location(password), with: ["CAIRN_KEY_FILE": sample.keyFile], ends: 1)
+        #expect(shown.last?.contains("visible to other users") == true)
+        try cairn("replicate", "--to", location(password), with: environment, ends: 1)
+        #expect(shown.last?.contains("visible to other users") == true)
+
+        // Slow enough to be looked at while it runs.
+        let log = sample.folder.appending("log")
+        let slow = try Command.start(
+            ["check", "--limit-download", "1", "--read-data"], environment: replica, errorPath: log)
+        let arguments = readWholeFile("/proc/\(slow.id)/cmdline")
+        #expect(!arguments.isEmpty && !slow.hasEnded)
+        shown.append(String(decoding: arguments, as: UTF8.self))
+        set.kill(0)
+        try cairn("replicate", "--to", "west", with: environment, ends: 1)
+        let escaped = ThrowawayReplicaSet.addCredentials(to: "mongodb://").split(separator: ":")[2].dropLast()
+        for text in shown {
+            for secret in [password, ThrowawayReplicaSet.root.password, String(escaped)] {
+                #expect(!text.contains(secret), "\(text)")
+            }
+        }
+    }
+
     /// One replica that cannot be reached does not keep the other back.
     @Test func aReplicaThatFailsLeavesTheOthersAlone() throws {
         let good = sample.folder.appending("good")

@@ -115,10 +115,10 @@ extension MongoStore {
                     let view = try DocumentView(error)
                     let code = try view.first(named: "code")?.integer ?? 0
                     if code == 11_000 { continue }
+                    let cause = ServerError(writeConcernError: try BSONDocument(copying: error))
                     throw CairnError(
-                        code == 14_031 ? .noSpace : .server,
-                        "the server does not take the bytes: \(try view.first(named: "errmsg")?.string ?? "")",
-                        object: location)
+                        code == 14_031 ? .noSpace : .server, "the server does not take the bytes: \(cause.message)",
+                        object: location, underlying: cause)
                 }
             }
         }
@@ -141,13 +141,15 @@ extension MongoStore {
         }
     }
 
+    /// A primary that steps down answers so too; the command is then repeated with the next one.
+    ///
     /// - Throws: `.unreachable` when the set did not confirm the write; what was written may stay.
     private func requireDurable(_ reply: DocumentView) throws {
         guard let error = try reply.first(named: "writeConcernError")?.document else { return }
+        let cause = ServerError(writeConcernError: try BSONDocument(copying: error.bytes))
         throw CairnError(
-            .unreachable,
-            "the write was not confirmed by a majority: \(try error.first(named: "errmsg")?.string ?? "no reason")",
-            object: location)
+            .unreachable, "the write was not confirmed by a majority: \(cause.message)", object: location,
+            underlying: cause)
     }
 
     /// A majority must have it in its journal: it then survives any one node.

@@ -39,7 +39,7 @@ public final class MongoStore: ObjectStore {
     ///
     /// - Throws: `.usage` when it names none, and what connecting throws.
     public static func open(uri: String, clientsMax: Int = 32) throws -> MongoStore {
-        var options = MongoOptions(access: .write)
+        var options = MongoOptions(access: .store)
         options.clientsMax = clientsMax
         options.socketTimeoutMilliseconds = 300_000
         let deployment = try MongoDeployment.connect(uri: uri, options: options)

@@ -69,14 +69,19 @@ extension Configuration {
     /// location.
     ///
     /// - Throws: `.usage` for a name that the configuration does not have, or when it has none at all.
-    func replicaTargets(_ names: [String]) throws -> [ReplicaTarget] {
+    ///   `warn` gets advice on a password that other users can see.
+    func replicaTargets(_ names: [String], warn: (String) -> Void = { _ in }) throws -> [ReplicaTarget] {
         guard !names.isEmpty || !replicas.isEmpty else {
             throw CairnError(
                 .usage, "no replica named: use --to, or `replicas` in the --config file")
         }
         return try (names.isEmpty ? replicas.map(\.name) : names).map { name in
             if name.contains("/") {
-                return ReplicaTarget(name: name, location: try StoreLocation(name), stores: try stores())
+                let location = try StoreLocation(name)
+                if location.holdsSecret {
+                    warn("the password in a location is visible to other users of this machine; use `replicas`")
+                }
+                return ReplicaTarget(name: location.description, location: location, stores: try stores())
             }
             guard let replica = replicas.first(where: { $0.name == name }) else {
                 let known = replicas.map(\.name).joined(separator: ", ")
@@ -87,7 +92,7 @@ extension Configuration {
             }
             var own = self
             own.replaceStoreSettings(by: replica.settings)
-            return ReplicaTarget(name: name, location: try own.repository().0, stores: try own.stores())
+            return ReplicaTarget(name: name, location: try own.repository(warn: warn), stores: try own.stores())
         }
     }
 }

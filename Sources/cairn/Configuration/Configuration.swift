@@ -98,13 +98,32 @@ struct Configuration {
         }
     }
 
-    /// Where the repository lies, and the value that says so.
-    func repository() throws -> (StoreLocation, SettingValue) {
-        guard let value = values[.repository] else {
+    /// Where the repository lies. `warn` gets advice on a password that other users can see.
+    func repository(warn: (String) -> Void = { _ in }) throws -> StoreLocation {
+        guard let (setting, value) = try either(.repository, .repositoryFile) else {
             throw CairnError(
                 .usage, "no repository named; use --repository, CAIRN_REPOSITORY or `repository` in the --config file")
         }
-        return (try StoreLocation(value.text), value)
+        guard setting == .repository else { return try StoreLocation(try connectionString(in: value, "repository")) }
+        let location = try StoreLocation(value.text)
+        if case .flag = value.origin, location.holdsSecret {
+            warn(
+                "the password in --repository is visible to other users of this machine; "
+                    + "use CAIRN_REPOSITORY or --repository-file")
+        }
+        return location
+    }
+
+    /// The first word of a file that holds a connection string.
+    private func connectionString(in value: SettingValue, _ what: String) throws -> String {
+        let bytes = try System.read(path: value.text, byteCountMax: 64 << 10, what: "file with the \(what)'s URI")
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw CairnError(.usage, "the \(what)'s URI is not UTF-8 text", object: value.text)
+        }
+        guard let word = text.split(whereSeparator: \.isWhitespace).first else {
+            throw CairnError(.usage, "the file with the \(what)'s URI is empty", object: value.text)
+        }
+        return String(word)
     }
 
     /// The deployment to read from or write to. `warn` gets advice on a password that other users can see.
@@ -113,14 +132,7 @@ struct Configuration {
             throw CairnError(
                 .usage, "no server named; use --uri, CAIRN_URI, or `uri-file` in the --config file")
         }
-        var uri = value.text
-        if setting == .uriFile {
-            let bytes = try System.read(path: value.text, byteCountMax: 64 << 10, what: "file with the server's URI")
-            guard let text = String(validating: bytes, as: UTF8.self) else {
-                throw CairnError(.usage, "the server's URI is not UTF-8 text", object: value.text)
-            }
-            uri = text.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
-        }
+        let uri = setting == .uriFile ? try connectionString(in: value, "server") : value.text
         guard uri.hasPrefix("mongodb://") || uri.hasPrefix("mongodb+srv://") else {
             throw CairnError(
                 .usage, "not a MongoDB connection string: it must start with mongodb:// or mongodb+srv://",

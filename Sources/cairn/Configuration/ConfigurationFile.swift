@@ -69,7 +69,7 @@ struct ConfigurationFile {
             }
             var values: [Setting: SettingValue] = [:]
             try collect(mapping, section: nil, path: path, into: &values)
-            guard values[.repository] != nil else {
+            guard values[.repository] != nil || values[.repositoryFile] != nil else {
                 throw failure(path, node, "the replica `\(name)` has no `repository`, which says where it lies")
             }
             for (setting, value) in values where !Setting.ofStores.contains(setting) {

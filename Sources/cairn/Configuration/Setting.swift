@@ -4,6 +4,7 @@
 /// `level:` below `backup:`.
 enum Setting: String, CaseIterable {
     case repository
+    case repositoryFile = "repository-file"
     case uri
     case uriFile = "uri-file"
     case limitUpload = "limit-upload"
@@ -37,7 +38,7 @@ enum Setting: String, CaseIterable {
 
     /// Those that say where a repository lies and how its store is reached.
     static let ofStores: Set<Setting> = Set(
-        allCases.filter { $0.section == "azure" } + [.repository, .limitUpload, .limitDownload])
+        allCases.filter { $0.section == "azure" } + [.repository, .repositoryFile, .limitUpload, .limitDownload])
 
     /// What the file may hold there.
     enum Kind {
@@ -52,7 +53,8 @@ enum Setting: String, CaseIterable {
     /// The kind of the value.
     var kind: Kind {
         switch self {
-        case .repository, .uriFile, .passphraseFile, .keyFile, .azureConnectionStringFile, .azureAccountKeyFile,
+        case .repository, .repositoryFile, .uriFile, .passphraseFile, .keyFile, .azureConnectionStringFile,
+            .azureAccountKeyFile,
             .azureSASFile, .azureClientSecretFile, .azureFederatedTokenFile:
             .path
         case .backupInclude, .backupExclude, .backupTags: .list

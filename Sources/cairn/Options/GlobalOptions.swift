@@ -9,6 +9,9 @@ struct GlobalOptions: ParsableArguments {
     )
     var repository: String?
 
+    @Option(help: "File that holds the repository's location with its password. (CAIRN_REPOSITORY_FILE)")
+    var repositoryFile: String?
+
     @Option(help: "Read settings from this YAML file. (CAIRN_CONFIG)")
     var config: String?
 
@@ -40,6 +43,7 @@ struct GlobalOptions: ParsableArguments {
     var settings: [Setting: SettingValue] {
         var flags = FlagSettings()
         flags.set(.repository, repository)
+        flags.set(.repositoryFile, repositoryFile)
         flags.set(.passphraseFile, passphraseFile)
         flags.set(.limitUpload, limitUpload)
         flags.set(.limitDownload, limitDownload)

@@ -140,7 +140,7 @@ struct BackupOptions: ParsableArguments {
     /// Runs a backup and reports it.
     func run(_ kind: Backup.Kind, _ session: Session) throws -> ExitStatus {
         // A mistake in the replicas' settings shows before the backup, not after it.
-        let targets = replicate ? try session.configuration.replicaTargets([]) : []
+        let targets = replicate ? try session.replicaTargets([]) : []
         let options = try options(session)
         let report = try session.runJob { progress, cancellation in
             try Backup(kind, options: options, progress: progress, cancellation: cancellation).run()

@@ -25,7 +25,7 @@ struct ReplicasCommand: Verb {
 
     func run(_ session: Session) throws -> ExitStatus {
         let source = try session.repositoryStore()
-        let rows = try session.configuration.replicaTargets(to).map { target in
+        let rows = try session.replicaTargets(to).map { target in
             do {
                 let replica = try target.location.open(target.stores)
                 return Row(target: target, status: try ReplicaStatus(of: replica, source: source))

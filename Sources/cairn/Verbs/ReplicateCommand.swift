@@ -41,7 +41,7 @@ struct ReplicateCommand: Verb {
         options.prune = prune
         options.grace = grace == "0" ? 0 : Int64(try RetentionPolicy.seconds(grace))
         options.dryRun = dryRun
-        let outcomes = try Replication.run(session, targets: session.configuration.replicaTargets(to), options)
+        let outcomes = try Replication.run(session, targets: session.replicaTargets(to), options)
         try session.emit(Replication.text(outcomes), json: Replication.json(outcomes))
         return Replication.status(outcomes)
     }
