@@ -89,7 +89,7 @@ import Testing
         #expect(merged.list(.backupTags) == ["one", "two"])
         #expect(merged[.restoreWriteConcern]?.text == "2")
         #expect(merged[.azureAccountKeyFile]?.text == folder + "/key")
-        for setting in Setting.allCases where setting != .uri && setting != .keyFile {
+        for setting in Setting.allCases where ![.uri, .keyFile, .repositoryFile].contains(setting) {
             #expect(merged[setting] != nil, "\(setting.rawValue)")
         }
     }
