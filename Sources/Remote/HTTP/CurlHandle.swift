@@ -54,6 +54,8 @@ final class CurlHandle: @unchecked Sendable {
         try set(CURLOPT_URL, request.url)
         try set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)
         if request.method == .head { set(CURLOPT_NOBODY, 1) }
+        // On a connection that turns out to be dead libcurl sends again by itself.
+        if !request.isRepeatable { set(CURLOPT_FRESH_CONNECT, 1) }
         if let credentials = request.digestCredentials {
             set(CURLOPT_HTTPAUTH, cairn_curl_auth_digest)
             try set(CURLOPT_USERNAME, credentials.name)

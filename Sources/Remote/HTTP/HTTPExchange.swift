@@ -4,8 +4,8 @@ public import ObjectStore
 /// A request with its answer, tried again while the service is too busy or the connection breaks.
 ///
 /// Waits as the service asks in `Retry-After`, otherwise by the policy. What is sent here can be sent twice: reading,
-/// writing the same bytes under the same name, asking for a token. Callers who need to know whether an earlier try may
-/// have taken effect look at `HTTPAnswer.triesBefore`.
+/// writing the same bytes under the same name, asking for a token; requests say so where it is otherwise
+/// (`HTTPRequest.isRepeatable`). Callers who need to know whether an earlier try may have taken effect count the tries.
 public struct HTTPExchange: Sendable {
     private let client: HTTPClient
     private let policy: RetryPolicy
@@ -36,10 +36,14 @@ public struct HTTPExchange: Sendable {
             try prepare(&prepared)
             do {
                 let response = try client.send(prepared, body: body, into: buffer, bodyMax: bodyMax)
-                guard Self.isTransient(response.status), tries < policy.triesMax else { return response }
+                guard Self.isTransient(response.status), tries < policy.triesMax,
+                    request.isRepeatable || response.status == 429
+                else { return response }
                 buffer.truncate(to: start)
                 policy.wait(Self.pause(response) ?? policy.delay(afterFailures: tries))
-            } catch let error as CairnError where error.code == .unreachable && tries < policy.triesMax {
+            } catch let error as CairnError
+                where error.code == .unreachable && request.isRepeatable && tries < policy.triesMax
+            {
                 policy.wait(policy.delay(afterFailures: tries))
             }
         }

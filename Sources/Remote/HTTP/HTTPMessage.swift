@@ -47,6 +47,8 @@ public struct HTTPRequest: Sendable {
     public var headers = HTTPHeaders()
     /// Name and password for a server that asks for digest authentication (RFC 7616); libcurl answers the challenge.
     public var digestCredentials: HTTPCredentials?
+    /// False for what must not be done twice. It is tried again only where the server says that it did nothing (429).
+    public var isRepeatable = true
     /// False for an address on the machine's own link (169.254.169.254), which no proxy reaches.
     public var usesProxy = true
 
