@@ -14,8 +14,9 @@ from digest import Digest
 from fake import Fake, Refusal, form_of, json_response
 
 VERSION = re.compile(r"application/vnd\.atlas\.(\d{4}-\d{2}-\d{2})\+json")
-# The first version of these resources; an older date is not acceptable.
-OLDEST_VERSION = "2023-01-01"
+# The versions of each resource that have not ended; any other date is not acceptable.
+VERSIONS = {"backupCompliancePolicy": {"2023-10-01"}, "schedule": {"2024-08-05"},
+            "cluster": {"2023-02-01", "2024-08-05"}, "backups": {"2023-01-01"}}
 PAGE_LIMIT = 500
 DAY = 86400
 
@@ -38,7 +39,7 @@ class Atlas(Fake):
         "public_key": "abcdefgh", "private_key": "01234567-89ab-cdef-0123-456789abcdef",
         "client_id": "mdb_sa_id_0123456789abcdef01234567", "client_secret": "mdb_sa_sk_fake",
         "group_id": "0123456789abcdef01234567", "clusters": ["Cluster0", "Cluster1"], "looks_until_done": 2,
-        "expires_in": 3600, "snapshots_fail": False,
+        "expires_in": 3600, "snapshots_fail": False, "sharded": [], "backup_enabled": True, "page_max": PAGE_LIMIT,
         "compliance_policy": {"state": "ACTIVE", "copyProtectionEnabled": True, "encryptionAtRestEnabled": False,
                               "pitEnabled": True, "restoreWindowDays": 7, "authorizedEmail": "a@example.com",
                               "onDemandPolicyItem": {"frequencyType": "ondemand", "frequencyInterval": 0,
@@ -94,7 +95,9 @@ class Atlas(Fake):
     @staticmethod
     def _version(request):
         found = VERSION.fullmatch(request.headers.get("accept", ""))
-        if found is None or found[1] < OLDEST_VERSION:
+        last = request.path.rsplit("/", 1)[-1]
+        kind = last if last in VERSIONS else "backups" if "/backup/" in request.path else "cluster"
+        if found is None or found[1] not in VERSIONS[kind]:
             raise _error(406, "INVALID_VERSION_DATE", "The Accept header must name a version of the resource.")
         if request.method == "POST":
             kind = request.headers.get("content-type", "").partition(";")[0]
@@ -118,16 +121,22 @@ class Atlas(Fake):
     def _of_cluster(self, request, cluster, words):
         match request.method, words:
             case "GET", []:
+                enabled = self.settings["backup_enabled"]
                 return 200, {"id": "c" * 24, "name": cluster, "groupId": self.settings["group_id"],
-                             "clusterType": "REPLICASET", "stateName": "IDLE", "backupEnabled": True,
-                             "pitEnabled": True, "mongoDBVersion": "7.0.14"}
+                             "clusterType": "SHARDED" if self._is_sharded(cluster) else "REPLICASET",
+                             "stateName": "IDLE", "backupEnabled": enabled, "pitEnabled": enabled,
+                             "mongoDBVersion": "7.0.14"}
             case "GET", ["backup", "schedule"]:
                 return 200, self._schedule(cluster)
             case "POST", ["backup", "snapshots"]:
                 return 200, self._take_snapshot(cluster, _json(request))
-            case "GET", ["backup", "snapshots"]:
+            case "GET", ["backup", "snapshots"] if not self._is_sharded(cluster):
                 return 200, self._page(request, [one for one in self.snapshots.values() if one["cluster"] == cluster])
-            case "GET", ["backup", "snapshots", name]:
+            case "GET", ["backup", "snapshots", "shardedClusters"] if self._is_sharded(cluster):
+                return 200, self._page(request, [one for one in self.snapshots.values() if one["cluster"] == cluster])
+            case "GET", ["backup", "snapshots", name] if not self._is_sharded(cluster):
+                return 200, self._look(self._one(self.snapshots, name, cluster))
+            case "GET", ["backup", "snapshots", "shardedCluster", name] if self._is_sharded(cluster):
                 return 200, self._look(self._one(self.snapshots, name, cluster))
             case "POST", ["backup", "restoreJobs"]:
                 return 200, self._restore(cluster, _json(request))
@@ -137,6 +146,9 @@ class Atlas(Fake):
             case "GET", ["backup", "restoreJobs", name]:
                 return 200, self._look(self._one(self.restore_jobs, name, cluster))
         raise _error(404, "RESOURCE_NOT_FOUND", request.path)
+
+    def _is_sharded(self, cluster):
+        return cluster in self.settings["sharded"]
 
     @staticmethod
     def _one(things, name, cluster):
@@ -167,7 +179,8 @@ class Atlas(Fake):
         snapshot = {
             "id": _id(), "cluster": cluster, "looks": 0, "description": body.get("description"),
             "createdAt": self._date(now), "expiresAt": self._date(now + days * DAY), "frequencyType": "ondemand",
-            "snapshotType": "onDemand", "type": "replicaSet", "replicaSetName": cluster, "cloudProvider": "AZURE",
+            "snapshotType": "onDemand", "type": "shardedCluster" if self._is_sharded(cluster) else "replicaSet",
+            "cloudProvider": "AZURE",
             "mongodVersion": "7.0.14", "storageSizeBytes": 1 << 30, "policyItems": [], "links": [],
         }
         self.snapshots[snapshot["id"]] = snapshot
@@ -188,6 +201,8 @@ class Atlas(Fake):
             return {**shown, "status": self._status(thing)}
         if self._status(thing) == "completed":
             shown["finishedAt"] = self._date(self.clock.now())
+            if thing["deliveryType"] == "download":
+                shown["deliveryUrl"] = ["https://restore.example.com/snapshot.tar.gz?token=secret"]
         return {**shown, "failed": self._status(thing) == "failed"}
 
     def _page(self, request, things):
@@ -195,6 +210,7 @@ class Atlas(Fake):
         size, number = int(query.get("itemsPerPage", 100)), int(query.get("pageNum", 1))
         if not 1 <= size <= PAGE_LIMIT or number < 1:
             raise _error(400, "INVALID_QUERY_PARAMETER", f"itemsPerPage is 1 to {PAGE_LIMIT}, pageNum at least 1.")
+        size = min(size, self.settings["page_max"])
         newest_first = sorted(things, key=lambda one: one["createdAt"], reverse=True)
         shown = [self._shown(one) for one in newest_first[size * (number - 1):size * number]]
         links = [{"href": request.path, "rel": "self"}]
@@ -204,20 +220,23 @@ class Atlas(Fake):
 
     def _restore(self, cluster, body):
         kind = body.get("deliveryType")
-        needed = {"automated": {"snapshotId", "targetClusterName", "targetGroupId"}, "download": {"snapshotId"},
-                  "pointInTime": {"pointInTimeUTCSeconds", "targetClusterName", "targetGroupId"}}.get(kind)
-        if needed is None or set(body) != needed | {"deliveryType"}:
-            raise _error(400, "INVALID_ATTRIBUTE", f"deliveryType {kind} goes with {sorted(needed or [])}.")
+        target = {"targetClusterName", "targetGroupId"}
+        allowed = {"automated": [{"snapshotId"} | target], "download": [{"snapshotId"}],
+                   "pointInTime": [{"pointInTimeUTCSeconds"} | target, {"oplogTs", "oplogInc"} | target]}.get(kind, [])
+        if set(body) - {"deliveryType"} not in allowed:
+            raise _error(400, "INVALID_ATTRIBUTE", f"deliveryType {kind} goes with {[sorted(one) for one in allowed]}.")
+        if not all(isinstance(body.get(name, 0), int)
+                   for name in ("pointInTimeUTCSeconds", "oplogTs", "oplogInc")):
+            raise _error(400, "INVALID_ATTRIBUTE", "Times are whole numbers.")
         if "snapshotId" in body:
             snapshot = self._one(self.snapshots, body["snapshotId"], cluster)
             if self._status(snapshot) != "completed":
-                raise _error(409, "SNAPSHOT_NOT_COMPLETED", "The snapshot is not complete.")
+                raise _error(409, "CANNOT_START_RESTORE_JOB_FOR_INCOMPLETE_CLUSTER_SNAPSHOT",
+                             "Cannot start restore job for incomplete cluster snapshot.")
         if "targetClusterName" in body and body["targetClusterName"] not in self.settings["clusters"]:
             raise _error(404, "CLUSTER_NOT_FOUND", body["targetClusterName"])
         job = {**body, "id": _id(), "cluster": cluster, "looks": 0, "cancelled": False, "expired": False,
                "createdAt": self._date(self.clock.now()), "links": []}
-        if kind == "download":
-            job["deliveryUrl"] = ["https://restore.example.com/snapshot.tar.gz"]
         self.restore_jobs[job["id"]] = job
         return self._shown(job)
 

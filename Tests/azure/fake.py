@@ -2,8 +2,9 @@
 
 Each fake has a control interface of its own, at /_control/, from the same machine only:
 
-POST answers   a list of {"status": N, "path": REGEX, "count": N, "retry_after": S, "body": {...}}: what is answered
-               before all else, each `count` times (1 where it is left out)
+POST answers   a list of {"status": N, "method": M, "path": REGEX, "skip": N, "count": N, "retry_after": S,
+               "body": {...}, "after": bool}: what is answered before all else, each `count` times (1 where it is left
+               out) after the first `skip`; with "after" the request is done all the same, and its answer lost
 GET  requests  the requests in their order; DELETE forgets them
 POST settings  the fake's own settings; those that are left out stay
 """
@@ -70,7 +71,14 @@ class Fake:
 
     def _scripted(self, request):
         for rule in self.answers:
+            if rule.get("method", request.method) != request.method:
+                continue
             if rule.get("count", 1) > 0 and re.search(rule.get("path", ""), request.path):
+                if rule.get("skip", 0) > 0:
+                    rule["skip"] -= 1
+                    continue
+                if rule.get("after"):
+                    self.answer(request)
                 rule["count"] = rule.get("count", 1) - 1
                 headers = {"Retry-After": str(rule["retry_after"])} if "retry_after" in rule else {}
                 return json_response(rule["status"], rule.get("body", {}), headers)

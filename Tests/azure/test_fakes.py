@@ -142,7 +142,11 @@ class AtlasTests(FakeTestCase):
         return status, json.loads(body)
 
     def call(self, method, path, body=None, **headers):
-        """One request with the service account's token."""
+        """One request with the service account's token, and the version that the resource has unless told otherwise."""
+        version = ("2023-10-01" if "CompliancePolicy" in path else
+                   "2023-01-01" if "/backup/s" in path and "schedule" not in path or "restore" in path else
+                   "2024-08-05")
+        headers = {"Accept": f"application/vnd.atlas.{version}+json"} | headers
         data = None if body is None else json.dumps(body).encode()
         status, _, answer = fetch(f"{self.project}/{path}", method, self.headers | headers, data)
         return status, json.loads(answer)
@@ -157,8 +161,11 @@ class AtlasTests(FakeTestCase):
 
     def test_the_version_must_be_named(self):
         """Neither JSON as such nor a version that there never was."""
-        for accept in ("application/json", "*/*", "application/vnd.atlas.2020-01-01+json"):
+        for accept in ("application/json", "*/*", "application/vnd.atlas.2020-01-01+json",
+                       "application/vnd.atlas.2023-01-01+json"):
             self.assertEqual(self.call("GET", "clusters/Cluster0", Accept=accept)[0], 406)
+        for path in ("backupCompliancePolicy", "clusters/Cluster0/backup/schedule"):
+            self.assertEqual(self.call("GET", path, Accept="application/vnd.atlas.2023-01-01+json")[0], 406)
 
     def test_snapshots(self):
         """Queued, in progress, completed; one at a time; listed in pages, the newest first."""
@@ -196,6 +203,33 @@ class AtlasTests(FakeTestCase):
         looks = [self.call("GET", f"{jobs}/{started['id']}")[1] for _ in range(2)]
         self.assertEqual([("finishedAt" in look, look["failed"]) for look in looks], [(False, False), (True, False)])
         self.assertEqual(self.call("GET", jobs)[1]["totalCount"], 1)
+        target = {"targetClusterName": "Cluster1", "targetGroupId": self.settings["group_id"]}
+        for time, expected in (({"pointInTimeUTCSeconds": 1700000000}, 200), ({"oplogTs": 1700000000}, 400),
+                               ({"oplogTs": 1700000000, "oplogInc": 7}, 200), ({"oplogTs": "1", "oplogInc": 7}, 400),
+                               ({"pointInTimeUTCSeconds": 1, "oplogTs": 1, "oplogInc": 1}, 400)):
+            self.assertEqual(self.call("POST", jobs, {"deliveryType": "pointInTime"} | target | time)[0], expected)
+        link = self.call("POST", jobs, {"deliveryType": "download", "snapshotId": taken["id"]})[1]
+        looks = [self.call("GET", f"{jobs}/{link['id']}")[1] for _ in range(2)]
+        self.assertEqual(["deliveryUrl" in look for look in [link, *looks]], [False, False, True])
+
+    def test_sharded_clusters(self):
+        """Have resources of their own."""
+        self.emulator.control("POST", "settings", {"sharded": ["Cluster1"]}, server="atlas")
+        self.assertEqual(self.call("GET", "clusters/Cluster1")[1]["clusterType"], "SHARDED")
+        snapshots = "clusters/Cluster1/backup/snapshots"
+        taken = self.call("POST", snapshots, {"retentionInDays": 1})[1]
+        self.assertEqual(taken["type"], "shardedCluster")
+        self.assertEqual(self.call("GET", f"{snapshots}/{taken['id']}")[0], 404)
+        self.assertEqual(self.call("GET", f"{snapshots}/shardedCluster/{taken['id']}")[1]["status"], "inProgress")
+        self.assertEqual(self.call("GET", f"{snapshots}/shardedClusters")[1]["totalCount"], 1)
+
+    def test_a_lost_answer(self):
+        """The snapshot is taken although the answer says nothing of it."""
+        self.emulator.control(
+            "POST", "answers", [{"status": 503, "method": "POST", "path": "snapshots$", "after": True}], "atlas")
+        snapshots = "clusters/Cluster0/backup/snapshots"
+        self.assertEqual(self.call("POST", snapshots, {"retentionInDays": 1})[0], 503)
+        self.assertEqual(self.call("GET", snapshots)[1]["totalCount"], 1)
 
     def test_policies(self):
         """What protects the snapshots."""

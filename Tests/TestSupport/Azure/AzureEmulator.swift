@@ -7,6 +7,8 @@ import Synchronization
 public final class AzureEmulator: Sendable {
     /// `http://127.0.0.1:PORT`.
     public let address: String
+    /// The addresses of the fakes that it was started with (`--imds`, `--entra`, `--atlas`), by their names.
+    public let fakes: [String: String]
     /// The account's name.
     public static let account = "devstoreaccount1"
     /// The account's key, in base64: the published one of the emulators' account.
@@ -29,11 +31,14 @@ public final class AzureEmulator: Sendable {
         let output = folder.path + "/address"
         process = try ChildProcess(
             "python3", [Self.script] + arguments, outputPath: output, errorPath: folder.path + "/errors")
-        let prefix = "listening on "
+        let expected = 1 + arguments.count { ["--imds", "--entra", "--atlas"].contains($0) }
         for _ in 0..<600 {
-            let line = String(decoding: readWholeFile(output), as: UTF8.self)
-            if line.hasPrefix(prefix), line.hasSuffix("\n") {
-                address = String(line.dropFirst(prefix.count).dropLast())
+            let text = String(decoding: readWholeFile(output), as: UTF8.self)
+            // `listening on URL`, and `NAME listening on URL` for each fake.
+            let lines = text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+            if lines.count == expected, text.hasSuffix("\n"), let address = lines[0].last {
+                self.address = address
+                fakes = Dictionary(uniqueKeysWithValues: lines.dropFirst().map { ($0[0], $0[$0.count - 1]) })
                 return
             }
             guard !process.hasEnded else { break }
