@@ -89,7 +89,9 @@ let package = Package(
             swiftSettings: house),
         .testTarget(
             name: "OperationsTests",
-            dependencies: ["Operations", "Archive", "Oplog", "Mongo", "ObjectStore", "BSON", "Bytes", "TestSupport"],
+            dependencies: [
+                "Operations", "Archive", "Oplog", "Mongo", "Remote", "ObjectStore", "BSON", "Bytes", "TestSupport",
+            ],
             swiftSettings: house),
         .testTarget(
             name: "cairnTests",

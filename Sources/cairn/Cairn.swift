@@ -27,8 +27,8 @@ struct Cairn: ParsableCommand {
             InitCommand.self, BackupCommand.self, FollowCommand.self, RestoreCommand.self, SnapshotsCommand.self,
             TimelineCommand.self, ShowCommand.self, CatCommand.self, DiffCommand.self, CompactCommand.self,
             ForgetCommand.self, PruneCommand.self, StatsCommand.self, ReplicateCommand.self, ReplicasCommand.self,
-            CheckCommand.self, KeyCommand.self,
-            UnlockCommand.self, AuditCommand.self, CompletionsCommand.self,
+            AtlasCommand.self, CheckCommand.self, KeyCommand.self, UnlockCommand.self, AuditCommand.self,
+            CompletionsCommand.self,
         ])
 
     static func main() {

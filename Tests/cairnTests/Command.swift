@@ -23,6 +23,9 @@ struct Command {
         "CAIRN_KEY_FILE": "", "CAIRN_CONFIG": "", "CAIRN_SERVER_TIMEOUT": "", "CAIRN_READ_PREFERENCE": "",
         "CAIRN_BACKUP_LEVEL": "", "CAIRN_BACKUP_READERS": "", "CAIRN_BACKUP_WORKERS": "",
         "CAIRN_BACKUP_SCAN_ORDER": "", "CAIRN_RESTORE_WORKERS": "", "CAIRN_RESTORE_WRITE_CONCERN": "",
+        "CAIRN_ATLAS_PROJECT_ID": "", "CAIRN_ATLAS_CLUSTER": "", "CAIRN_ATLAS_ENDPOINT": "",
+        "CAIRN_ATLAS_CLIENT_ID": "", "CAIRN_ATLAS_CLIENT_SECRET": "", "CAIRN_ATLAS_CLIENT_SECRET_FILE": "",
+        "CAIRN_ATLAS_PUBLIC_KEY": "", "CAIRN_ATLAS_PRIVATE_KEY": "", "CAIRN_ATLAS_PRIVATE_KEY_FILE": "",
         // A killed process leaves libmongoc's counters in shared memory; one that gets its number later would be
         // told so on standard error before `main`, in the middle of what these tests read.
         "MONGOC_DISABLE_SHM": "1",

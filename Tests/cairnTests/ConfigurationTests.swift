@@ -69,6 +69,16 @@ import Testing
               client-id: client
               client-secret-file: secret
               federated-token-file: /var/run/token
+            atlas:
+              project-id: 0123456789abcdef01234567
+              cluster: Cluster0
+              endpoint: https://cloud.mongodb.com
+              client-id: mdb_sa_id_0123456789abcdef01234567
+              client-secret-file: atlas-secret
+              public-key: abcdefgh
+              private-key-file: atlas-key
+              retention-days: 30
+              timeout: 4h
             follow:
               every: 30s
               bytes: 1MiB
@@ -89,6 +99,8 @@ import Testing
         #expect(merged.list(.backupTags) == ["one", "two"])
         #expect(merged[.restoreWriteConcern]?.text == "2")
         #expect(merged[.azureAccountKeyFile]?.text == folder + "/key")
+        #expect(merged[.atlasPrivateKeyFile]?.text == folder + "/atlas-key")
+        #expect(try merged.atlasRetentionDays() == 30 && merged.atlasWait().seconds == 14_400)
         for setting in Setting.allCases where ![.uri, .keyFile, .repositoryFile].contains(setting) {
             #expect(merged[setting] != nil, "\(setting.rawValue)")
         }

@@ -46,7 +46,7 @@ extension Configuration {
     }
 
     /// The text of a file that holds a secret, without the white space around it.
-    private func secret(_ setting: Setting) throws -> SecretText? {
+    func secret(_ setting: Setting) throws -> SecretText? {
         guard let value = self[setting] else { return nil }
         let bytes = try System.read(path: value.text, byteCountMax: 64 << 10, what: "file with the secret")
         guard let text = String(validating: bytes, as: UTF8.self)?.split(whereSeparator: \.isWhitespace).first else {

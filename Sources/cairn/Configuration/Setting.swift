@@ -31,6 +31,15 @@ enum Setting: String, CaseIterable {
     case azureClient = "azure.client-id"
     case azureClientSecretFile = "azure.client-secret-file"
     case azureFederatedTokenFile = "azure.federated-token-file"
+    case atlasProject = "atlas.project-id"
+    case atlasCluster = "atlas.cluster"
+    case atlasEndpoint = "atlas.endpoint"
+    case atlasClient = "atlas.client-id"
+    case atlasClientSecretFile = "atlas.client-secret-file"
+    case atlasPublicKey = "atlas.public-key"
+    case atlasPrivateKeyFile = "atlas.private-key-file"
+    case atlasRetentionDays = "atlas.retention-days"
+    case atlasTimeout = "atlas.timeout"
     case followEvery = "follow.every"
     case followBytes = "follow.bytes"
     case restoreWorkers = "restore.workers"
@@ -54,8 +63,8 @@ enum Setting: String, CaseIterable {
     var kind: Kind {
         switch self {
         case .repository, .repositoryFile, .uriFile, .passphraseFile, .keyFile, .azureConnectionStringFile,
-            .azureAccountKeyFile,
-            .azureSASFile, .azureClientSecretFile, .azureFederatedTokenFile:
+            .azureAccountKeyFile, .azureSASFile, .azureClientSecretFile, .azureFederatedTokenFile,
+            .atlasClientSecretFile, .atlasPrivateKeyFile:
             .path
         case .backupInclude, .backupExclude, .backupTags: .list
         default: .scalar

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Bytes
 internal import Operations
+internal import Remote
 
 /// `cairn backup`: its kinds are subcommands; without one the kind is chosen.
 struct BackupCommand: ParsableCommand {
@@ -123,6 +124,9 @@ struct BackupOptions: ParsableArguments {
     @Flag(help: "Then bring the replicas of the configuration up to date.")
     var replicate = false
 
+    @Flag(help: "Have Atlas take a snapshot too, of the cluster that the atlas settings name, and wait for both.")
+    var atlasSnapshot = false
+
     /// The settings that were given as options.
     var settings: [Setting: SettingValue] {
         var flags = FlagSettings()
@@ -137,24 +141,45 @@ struct BackupOptions: ParsableArguments {
         return flags.values.merging(server.settings) { own, _ in own }
     }
 
-    /// Runs a backup and reports it.
+    /// Runs a backup and reports it, its replicas and Atlas's snapshot, each apart.
     func run(_ kind: Backup.Kind, _ session: Session) throws -> ExitStatus {
-        // A mistake in the replicas' settings shows before the backup, not after it.
+        // A mistake in the replicas' or Atlas's settings shows before the backup, not after it.
         let targets = replicate ? try session.replicaTargets([]) : []
+        let atlas = atlasSnapshot ? try AtlasBeside(session.configuration) : nil
         let options = try options(session)
-        let report = try session.runJob { progress, cancellation in
-            try Backup(kind, options: options, progress: progress, cancellation: cancellation).run()
-        }
+        let begun = try atlas?.start(session)
+        let report = try take(kind, options, session, beside: begun)
         report.warnings.forEach(session.warn)
-        guard replicate else {
-            try session.emit(SnapshotText.saved(report), json: SnapshotText.json(saved: report))
-            return report.needsPerson ? .warning : .done
+        var text = SnapshotText.saved(report)
+        var json = SnapshotText.json(saved: report)
+        var needsPerson = report.needsPerson
+        if replicate {
+            let outcomes = try copy(session, to: targets)
+            text += Replication.text(outcomes)
+            json = json.appending("replicas", Replication.json(outcomes))
+            needsPerson = needsPerson || Replication.status(outcomes) != .done
         }
-        let outcomes = try copy(session, to: targets)
-        try session.emit(
-            SnapshotText.saved(report) + Replication.text(outcomes),
-            json: SnapshotText.json(saved: report).appending("replicas", Replication.json(outcomes)))
-        return report.needsPerson || Replication.status(outcomes) != .done ? .warning : .done
+        if let atlas, let begun {
+            let outcome = atlas.finish(begun, session)
+            text += AtlasText.text(outcome)
+            json = json.appending("atlasSnapshot", AtlasText.json(outcome))
+            needsPerson = needsPerson || (try? outcome.get().isCompleted) != true
+        }
+        try session.emit(text, json: json)
+        return needsPerson ? .warning : .done
+    }
+
+    private func take(
+        _ kind: Backup.Kind, _ options: FullBackup.Options, _ session: Session, beside begun: AtlasBeside.Outcome?
+    ) throws -> BackupReport {
+        do {
+            return try session.runJob { progress, cancellation in
+                try Backup(kind, options: options, progress: progress, cancellation: cancellation).run()
+            }
+        } catch {
+            if let begun { AtlasBeside.abandon(begun, session) }
+            throw error
+        }
     }
 
     /// The snapshot stands, whatever happens to its copies: nothing of this fails the backup.
