@@ -35,6 +35,18 @@ public struct DeploymentAccess: Sendable, CustomStringConvertible {
         return "\(scheme)://\(credentialsEnd == nil ? "" : "***@")\(place)\(optionsStart == nil ? "" : "?…")"
     }
 
+    /// The hosts of a connection string without ports, in lower case; none where they cannot be told.
+    static func hosts(_ uri: String) -> Set<String> {
+        let place = redacted(uri)
+        guard let start = place.firstRange(of: "://")?.upperBound, !place.hasSuffix("://***") else { return [] }
+        let rest = place[(place[start...].firstIndex(of: "@").map { place.index(after: $0) } ?? start)...]
+        return Set(
+            rest.prefix { $0 != "/" && $0 != "?" }.split(separator: ",").map { host in
+                let end = host.hasSuffix("]") ? nil : host.lastIndex(of: ":")
+                return host[..<(end ?? host.endIndex)].lowercased()
+            })
+    }
+
     /// Whether a connection string carries a password in its user information.
     public static func holdsPassword(_ uri: String) -> Bool {
         guard let at = uri.lastIndex(of: "@"), let slashes = uri.firstRange(of: "://"), slashes.upperBound < at else {

@@ -149,6 +149,17 @@ import Testing
         #expect(try restore.wait(for: begun, wait(90, Clock()), cancellation: Cancellation()).state == .completed)
     }
 
+    @Test(arguments: [
+        ("mongodb+srv://user:pa%40ss@Cluster0.fake.example/db?tls=true", true), ("mongodb://10.0.0.1:27017", false),
+        ("mongodb://a.example:1,cluster0.fake.example:2/?replicaSet=x", true), ("mongodb://[::1]:27017/", false),
+        ("mongodb://u:p?x@cluster0.fake.example", nil), ("mongodb://notcluster0.fake.example", false),
+    ])
+    func whetherAClusterIsTheOneThatIsRead(uri: String, expected: Bool?) throws {
+        #expect(try backups.cluster().isReached(by: DeploymentAccess(uri: uri)) == expected)
+        try fake.set("{\"connection_strings\": {}}")
+        #expect(try backups.cluster().isReached(by: DeploymentAccess(uri: uri)) == nil)
+    }
+
     @Test func timesAreHandedOn() throws {
         func start(_ time: String, to cluster: String?) throws -> AtlasRestoreJob {
             let target = cluster.map { AtlasTarget(cluster: $0) }

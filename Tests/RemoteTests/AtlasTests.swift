@@ -171,6 +171,7 @@ extension AtlasTests {
             (409, "ATLAS_CLUSTER_RESTORE_IN_PROGRESS", .held, "restored already"),
             (409, "OTHER", .held, "something else goes on"),
             (400, "CANNOT_USE_FLEX_CLUSTER_IN_CLUSTER_API", .usage, "M10"),
+            (400, "BACKUP_POLICIES_NOT_MEETING_BACKUP_COMPLIANCE_POLICY_REQUIREMENTS", .usage, "compliance policy"),
             (400, "INVALID_ATTRIBUTE", .usage, "does not accept"),
             (418, "TEAPOT", .server, "refused"),
         ]
@@ -187,8 +188,10 @@ extension AtlasTests {
             #expect(error.message.contains(errorCode) && error.message.contains(detail), "\(error)")
             #expect(error.object?.contains("clusters/Cluster0") == true)
         }
-        try fake.answer("[{\"status\": 502, \"count\": 100}]")
-        #expect(throws: CairnError.self) { try backups.cluster() }
+        // An identity service that is away is no wrong secret.
+        try fake.answer("[{\"status\": 502, \"path\": \"token\", \"count\": 100}]")
+        let error = try #require(throws: CairnError.self) { try self.backups(.serviceAccount).cluster() }
+        #expect(error.code == .unreachable, "\(error)")
     }
 
     @Test(arguments: Account.allCases)

@@ -40,6 +40,7 @@ class Atlas(Fake):
         "client_id": "mdb_sa_id_0123456789abcdef01234567", "client_secret": "mdb_sa_sk_fake",
         "group_id": "0123456789abcdef01234567", "clusters": ["Cluster0", "Cluster1"], "looks_until_done": 2,
         "expires_in": 3600, "snapshots_fail": False, "sharded": [], "backup_enabled": True, "page_max": PAGE_LIMIT,
+        "connection_strings": {"standardSrv": "mongodb+srv://cluster0.fake.example"},
         "compliance_policy": {"state": "ACTIVE", "copyProtectionEnabled": True, "encryptionAtRestEnabled": False,
                               "pitEnabled": True, "restoreWindowDays": 7, "authorizedEmail": "a@example.com",
                               "onDemandPolicyItem": {"frequencyType": "ondemand", "frequencyInterval": 0,
@@ -125,7 +126,7 @@ class Atlas(Fake):
                 return 200, {"id": "c" * 24, "name": cluster, "groupId": self.settings["group_id"],
                              "clusterType": "SHARDED" if self._is_sharded(cluster) else "REPLICASET",
                              "stateName": "IDLE", "backupEnabled": enabled, "pitEnabled": enabled,
-                             "mongoDBVersion": "7.0.14"}
+                             "mongoDBVersion": "7.0.14", "connectionStrings": self.settings["connection_strings"]}
             case "GET", ["backup", "schedule"]:
                 return 200, self._schedule(cluster)
             case "POST", ["backup", "snapshots"]:

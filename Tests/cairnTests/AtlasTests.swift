@@ -1,5 +1,6 @@
 import Bytes
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -63,6 +64,18 @@ import Testing
         try fake.set("{\"looks_until_done\": 0, \"snapshots_fail\": true}")
         let failed = try atlas("snapshot")
         #expect(failed.exitCode == 1 && failed.errorText.contains("failed to take"), "\(failed.errorText)")
+    }
+
+    @Test func anInterruptionEndsTheWaiting() throws {
+        try fake.set("{\"looks_until_done\": 1000}")
+        let errors = folder.appending("errors")
+        let process = try Command.start(["atlas", "snapshot"], environment: environment, errorPath: errors)
+        while try !fake.requests().contains(where: { $0.path.contains("/snapshots/") }) {
+            try #require(!process.hasEnded, "\(String(decoding: readWholeFile(errors), as: UTF8.self))")
+        }
+        process.signal(SIGINT)
+        #expect(process.wait() == 130)
+        #expect(String(decoding: readWholeFile(errors), as: UTF8.self).contains("no longer waiting for Atlas"))
     }
 
     @Test func restores() throws {
@@ -137,6 +150,13 @@ extension AtlasTests {
         #expect(report["id"] is String && report["tags"] as? [String] == ["manual"])
         #expect(snapshot["status"] as? String == "completed")
         #expect((snapshot["description"] as? String)?.contains("manual") == true)
+        #expect(both.errorText.contains("are both of one cluster?"))
+        let hosts = [
+            "standardSrv": "mongodb+srv://x.example", "standard": "mongodb://y.example:1,127.0.0.1:2/?tls=true",
+        ]
+        let strings = try JSONSerialization.data(withJSONObject: ["connection_strings": hosts])
+        try fake.set(String(decoding: strings, as: UTF8.self))
+        #expect(try !backup().errorText.contains("are both of one cluster?"))
     }
 
     @Test(needsServer) func aFailedSnapshotLeavesTheBackup() throws {

@@ -38,9 +38,11 @@ public struct TakeAtlasSnapshot: Sendable {
     /// Begins the snapshot. An answer that was lost is no reason for a second one: what Atlas has begun since is found
     /// in its list, which was read before.
     ///
+    /// - Parameter meet: gets the cluster, before anything is asked for.
     /// - Throws: `.usage` when the cluster's backup is switched off; what `AtlasBackups` throws.
-    public func start() throws -> AtlasSnapshot {
+    public func start(meet: (AtlasCluster) -> Void = { _ in }) throws -> AtlasSnapshot {
         let cluster = try backups.cluster()
+        meet(cluster)
         guard cluster.backupEnabled != false else {
             throw CairnError(
                 .usage, "cloud backup of the cluster is switched off; switch it on in Atlas", object: cluster.name)

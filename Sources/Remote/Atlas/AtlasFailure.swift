@@ -59,6 +59,8 @@ enum AtlasFailure {
         case (409, _): return (.held, conflict(code))
         case (400, let code) where code.contains("FLEX") || code.contains("TENANT") || code.contains("SERVERLESS"):
             return (.usage, "Atlas takes snapshots on demand of dedicated clusters alone, M10 and larger")
+        case (400, let code) where code.contains("COMPLIANCE"):
+            return (.usage, "the project's backup compliance policy forbids it; `cairn atlas status` shows the policy")
         case (400, _): return (.usage, "Atlas does not accept the request")
         case (let status, _) where HTTPExchange.isTransient(status):
             return (.unreachable, "Atlas is too busy or failed; try again later")

@@ -15,6 +15,28 @@ public struct AtlasCluster: Decodable, Sendable {
     /// Whether times between snapshots can be restored.
     public let pitEnabled: Bool?
 
+    private let connectionStrings: ConnectionStrings?
+
+    private struct ConnectionStrings: Decodable {
+        struct PrivateEndpoint: Decodable {
+            let connectionString: String?
+            let srvConnectionString: String?
+        }
+        let standard: String?
+        let standardSrv: String?
+        let `private`: String?
+        let privateSrv: String?
+        let privateEndpoint: [PrivateEndpoint]?
+    }
+
+    /// The connection strings that Atlas gives for it, without users; none while it is being made.
+    public var addresses: [String] {
+        guard let strings = connectionStrings else { return [] }
+        let endpoints = (strings.privateEndpoint ?? []).flatMap { [$0.connectionString, $0.srvConnectionString] }
+        return ([strings.standard, strings.standardSrv, strings.private, strings.privateSrv] + endpoints)
+            .compactMap { $0 }.filter { !$0.isEmpty }
+    }
+
     /// Whether it has shards, each with snapshots of its own.
     public var isSharded: Bool { clusterType == "SHARDED" || clusterType == "GEOSHARDED" }
 }

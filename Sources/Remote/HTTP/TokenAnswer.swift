@@ -25,6 +25,8 @@ private struct TokenAnswer: Decodable {
 
 extension HTTPExchange {
     /// Sends a request for a token and reads the answer.
+    ///
+    /// - Throws: `.unreachable` while the service is too busy, `.authentication` with the remedy when it refuses.
     func token(_ request: HTTPRequest, form: String? = nil, remedy: String) throws -> AccessToken {
         let asked = Int64(Date().timeIntervalSince1970)
         let body = Buffer(capacity: 4096)
@@ -34,6 +36,12 @@ extension HTTPExchange {
             ?? send(request, into: body, bodyMax: 1 << 20)
         guard response.isSuccess, let answer = try? JSONDecoder().decode(TokenAnswer.self, from: Data(body.array))
         else {
+            guard !Self.isTransient(response.status) else {
+                throw CairnError(
+                    .unreachable,
+                    "the identity service is too busy or failed (status \(response.status)); try again later",
+                    object: request.resource)
+            }
             throw CairnError(
                 .authentication,
                 "the identity service gave no token (status \(response.status)\(Self.reason(body))); \(remedy)",

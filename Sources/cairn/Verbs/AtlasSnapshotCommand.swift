@@ -62,12 +62,14 @@ struct AtlasBeside {
 
     private let backups: AtlasBackups
     private let options: TakeAtlasSnapshot.Options
+    private let source: DeploymentAccess
 
     /// Reads the settings.
     ///
     /// - Throws: `.usage`, so that a mistake shows before the backup.
     init(_ configuration: Configuration) throws {
         backups = try configuration.atlas()
+        source = try configuration.deployment { _ in }
         let tags = configuration.list(.backupTags)
         options = TakeAtlasSnapshot.Options(
             description: "beside a backup by cairn" + (tags.isEmpty ? "" : ", " + tags.joined(separator: ", ")),
@@ -79,7 +81,12 @@ struct AtlasBeside {
     /// - Throws: only `.interrupted`, which is about the backup as well.
     func start(_ session: Session) throws -> Outcome {
         try attempt(session) { job, cancellation in
-            let begun = try job.start()
+            let begun = try job.start { cluster in
+                guard cluster.isReached(by: source) == false else { return }
+                session.warn(
+                    "the backup reads from \(source), which is none of the addresses that Atlas gives for "
+                        + "\(cluster.name): are both of one cluster?")
+            }
             session.log.info("Atlas takes snapshot \(begun.id)")
             // The flag ends with this phase: what was asked of it must not be lost on the backup.
             try cancellation.check()
