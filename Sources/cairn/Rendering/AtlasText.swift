@@ -146,7 +146,12 @@ extension AtlasText {
     /// `daily, kept 7 days`.
     private static func text(_ item: AtlasPolicyItem) -> String {
         let interval = item.frequencyInterval ?? 1
-        let often = item.frequencyType == "hourly" && interval > 1 ? "every \(interval) hours" : item.frequencyType
+        let often =
+            switch item.frequencyType {
+            case "hourly" where interval > 1: "every \(interval) hours"
+            case "ondemand": "on demand"
+            default: item.frequencyType
+            }
         return "\(often), kept \(item.retentionValue) \(item.retentionUnit)"
     }
 
