@@ -13,6 +13,8 @@ public struct CheckRepository: Sendable {
         public var data: CheckOptions.Data
         /// Repair what was found, after copying aside what is touched.
         public var repair: Bool
+        /// For a repair: replicas to take good copies from.
+        public var replicas: [Healing.Source] = []
         /// Threads that read packs; 0 takes one a processor.
         public var workers: Int
 
@@ -48,7 +50,7 @@ public struct CheckRepository: Sendable {
     ///
     /// - Throws: what keeps it from looking; `.held` when a repair is asked for and somebody works on the repository.
     public func run() throws -> Report {
-        let repository = try options.repository.open()
+        let (repository, entrance) = try open()
         let monitor = CheckMonitor()
         let bridge = MonitorBridge(monitor, progress: progress, cancellation: cancellation)
         defer { bridge.end() }
@@ -57,16 +59,33 @@ public struct CheckRepository: Sendable {
         }
         let lease = try Lease.acquire(.maintenance, in: repository, note: "repair")
         defer { lease.release() }
-        let repair = try Repair.run(repository, options: checkOptions, monitor: monitor)
+        var repair = try Repair.run(
+            repository, options: checkOptions, replicas: options.replicas, monitor: monitor)
+        repair.healed = entrance + repair.healed
         if repair.changed {
             try repository.appendAudit(
                 operation: "repair", program: Program.name,
                 details: [
                     "removed": .array(repair.removed.map { .string($0.path) }),
+                    "healed": .array(repair.healed.filter { $0.failure == nil }.map { .string($0.name.path) }),
                     "salvagedChunks": BSONValue(repair.salvagedChunks), "lostChunks": BSONValue(repair.lostChunks),
                 ])
         }
         return Report(check: repair.after, repair: repair)
+    }
+
+    /// Opens the repository, with its `config` and keys put back where only replicas have them.
+    private func open() throws -> (Repository, [Healing.Outcome]) {
+        do {
+            return (try options.repository.open(), [])
+        } catch let error as CairnError
+            where options.repair && !options.replicas.isEmpty && [.noRepository, .corrupt].contains(error.code)
+        {
+            let healed = try Healing.restoreEntrance(
+                of: try options.repository.openStore(), from: options.replicas, key: options.repository.key,
+                failure: error)
+            return (try options.repository.open(), healed)
+        }
     }
 
     private var checkOptions: CheckOptions {

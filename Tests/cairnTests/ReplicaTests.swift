@@ -1,3 +1,5 @@
+import Archive
+import BSON
 import Bytes
 import Foundation
 import TestSupport
@@ -74,6 +76,65 @@ import Testing
             environment: azure)
         #expect(refused.exitCode == 1 && refused.errorText.contains("the account's key was refused"))
         #expect(!refused.errorText.contains("bm90IHRoZSBrZXk="))
+    }
+
+    /// Damage stays where it is: neither copying, pruning nor reading back carries it to a replica. And the replica
+    /// heals it, as the primary heals a replica.
+    @Test func aReplicaHealsThePrimary() throws {
+        let west = sample.folder.appending("west")
+        let path = try configuration("replicas: {west: {repository: west}}")
+        let environment = sample.environment.merging(["CAIRN_CONFIG": path]) { one, _ in one }
+        func cairn(_ arguments: String..., at place: String? = nil) throws -> ChildProcess.Outcome {
+            try Command.run(
+                arguments, environment: environment.merging(["CAIRN_REPOSITORY": place ?? sample.path]) { $1 })
+        }
+        let second = try sample.snapshot(
+            (0..<500).map { SampleRepository.document($0, version: 2) }, at: 1_700_000_100)
+        // By what a backup writes down, a snapshot that is gone is missed.
+        try sample.repository.appendAudit(
+            operation: "backup", program: "test", details: ["snapshot": .string(second.id.hex)])
+        #expect(try cairn("replicate", "--verify").exitCode == 0)
+        let packs = try sample.objects("packs").sorted { readWholeFile($0).count > readWholeFile($1).count }
+        let files = [packs[0], sample.path + "/snapshots/" + second.id.hex]
+        let names = files.map { String($0.dropFirst(sample.path.count + 1)) }
+        let good = files.map(readWholeFile)
+        func harm() throws {
+            try SampleRepository.flip(files[0], at: 1_000)
+            try FileManager.default.removeItem(atPath: files[1])
+        }
+        try harm()
+        #expect(try cairn("replicate", "--verify", "--prune").exitCode == 0)
+        #expect(try cairn("check", "--read-data", at: west).exitCode == 0)
+        #expect(try cairn("check", "--read-data").exitCode == 13)
+
+        #expect(try cairn("check", "--from", "west").exitCode == 2)
+        #expect(try cairn("check", "--repair", "--from", "east").exitCode == 2)
+        let healed = try cairn("check", "--repair", "--read-data", "--from", "west")
+        #expect(healed.exitCode == 0, "\(healed.text)\(healed.errorText)")
+        #expect(healed.text.contains("healed: \(names[0]), damaged: replaced by the copy in west"), "\(healed.text)")
+        #expect(healed.text.contains("healed: \(names[1]), lost: put back from"), "\(healed.text)")
+        let isGood = files.map(readWholeFile) == good
+        #expect(isGood)
+        #expect(try cairn("check", "--read-data").exitCode == 0)
+        #expect(try cairn("replicate").exitCode == 0)
+
+        // A replica is healed likewise, by the location of what it was copied from.
+        let copy = west + "/" + names[0]
+        try SampleRepository.flip(copy, at: 2_000)
+        let back = try cairn("check", "--repair", "--read-data", "--from", sample.path, "--json", at: west)
+        #expect(back.exitCode == 0, "\(back.text)\(back.errorText)")
+        let outcomes = try #require((try back.object()["repair"] as? [String: Any])?["healed"] as? [[String: Any]])
+        #expect(outcomes.map { $0["object"] as? String } == [names[0]] && outcomes[0]["healed"] as? Bool == true)
+        let isGoodThere = readWholeFile(copy) == good[0]
+        #expect(isGoodThere)
+        // What the primary cannot be opened without comes back too.
+        for file in try sample.objects("keys") + [sample.path + "/config"] {
+            try FileManager.default.removeItem(atPath: file)
+        }
+        #expect(try cairn("check").exitCode == 10)
+        let opened = try cairn("check", "--repair", "--from", "west")
+        #expect(opened.exitCode == 0, "\(opened.text)\(opened.errorText)")
+        #expect(try cairn("cat", "shop.orders").exitCode == 0)
     }
 
     /// The password of a connection string is in no argument, no result and no error.

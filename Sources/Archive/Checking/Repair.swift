@@ -4,7 +4,7 @@ public import ObjectStore
 /// Makes the best of a damaged repository, without destroying anything.
 ///
 /// Whatever it takes out of service is copied first, into `damaged/<id>/` of the same store or into another one;
-/// when a copy cannot be made, nothing has been changed. Then:
+/// when a copy cannot be made, nothing has been changed. Then, after what replicas have has been put back (`Healing`):
 ///
 /// - index objects that are damaged, wrong, or name packs that are gone are replaced by new ones, made from the
 ///   packs' own directories;
@@ -26,7 +26,9 @@ public enum Repair {
         public var before: CheckReport
         /// What is wrong still: `incompleteSnapshots` are those whose documents are lost in part.
         public var after: CheckReport
-        /// Names of the copies, in the store for them.
+        /// What became of each object that replicas were asked for.
+        public var healed: [Healing.Outcome] = []
+        /// Names of the copies, in the store for them; those that healing made are in `healed`.
         public var copies: [ObjectName] = []
         /// Objects that were taken out of service; each has a copy.
         public var removed: [ObjectName] = []
@@ -38,7 +40,9 @@ public enum Repair {
         public var lostChunks = 0
 
         /// Whether anything was changed.
-        public var changed: Bool { !removed.isEmpty || indexedPacks > 0 || salvagedChunks > 0 }
+        public var changed: Bool {
+            !removed.isEmpty || indexedPacks > 0 || salvagedChunks > 0 || healed.contains { $0.failure == nil }
+        }
     }
 
     /// Repairs `repository`.
@@ -46,14 +50,24 @@ public enum Repair {
     /// - Parameters:
     ///   - options: how thoroughly to look for damage. Only `.all` finds damaged chunks in all packs.
     ///   - copies: where the copies go; the repository's own store when nil.
+    ///   - replicas: where good copies may be, in the order in which they are asked.
     /// - Throws: what keeps it from looking or writing. It can be run again then.
     public static func run(
         _ repository: Repository, options: CheckOptions, copies: (any ObjectStore)? = nil,
-        monitor: CheckMonitor = CheckMonitor()
+        replicas: [Healing.Source] = [], monitor: CheckMonitor = CheckMonitor()
     ) throws -> Report {
         try repository.requireWritable()
-        let found = try Check.examine(repository, options: options, monitor: monitor)
+        try Healing.requireReplicas(replicas, of: repository)
+        var found = try Check.examine(repository, options: options, monitor: monitor)
         var report = Report(before: found.report, after: found.report)
+        let healer = Healer(
+            store: repository.store, repository: repository, sources: replicas, aside: copies ?? repository.store,
+            folder: Healing.newFolder())
+        // What was put back may name further objects that are lost.
+        while !replicas.isEmpty, try heal(found, with: healer, &report) {
+            found = try Check.examine(repository, options: options, monitor: monitor)
+            report.after = found.report
+        }
         let hasStrays = !found.inventory.unindexed.isEmpty || !found.report.missingPacks.isEmpty
         guard !found.report.isSound || hasStrays else { return report }
         var work = RepairWork(repository: repository, found: found)
@@ -65,6 +79,23 @@ public enum Repair {
             repository, options: options, monitor: monitor, putAside: found.unreadable)
         report.after = left.report
         return report
+    }
+
+    /// - Returns: whether anything was put.
+    private static func heal(
+        _ found: Check.Examination, with healer: Healer, _ report: inout Report
+    ) throws -> Bool {
+        if try heal(healer.named(in: found), with: healer, &report) { return true }
+        return try heal(healer.holders(of: found.badChunks), with: healer, &report)
+    }
+
+    private static func heal(
+        _ names: [ObjectName], with healer: Healer, _ report: inout Report
+    ) throws -> Bool {
+        var asked = Set(report.healed.map(\.name))
+        let outcomes = try names.filter { asked.insert($0).inserted }.compactMap { try healer.heal($0) }
+        report.healed += outcomes
+        return outcomes.contains { $0.failure == nil }
     }
 }
 

@@ -16,7 +16,9 @@ struct CheckCommand: Verb {
 
             --repair makes the best of damage: whatever it touches is copied to `damaged/` first; then index objects \
             are made anew from the packs, and what is whole in damaged packs is moved to new ones. The next backup \
-            stores what is missing again, and earlier snapshots become whole with it.
+            stores what is missing again, and earlier snapshots become whole with it. With --from, a replica is asked \
+            before that: its copy of each damaged or lost object is put back once it has been authenticated, and all \
+            its chunks decrypted and hashed. Combine it with --read-data to heal damage inside chunks.
 
             --replay proves snapshots by the oplog: each is compared with the one before it and all operations since, \
             document for document, and the newest with the oldest, across all in between. No server is needed; every \
@@ -32,6 +34,7 @@ struct CheckCommand: Verb {
 
             Example:
               cairn check --read-data-subset 5%
+              cairn check --read-data --repair --from west --config /etc/cairn.yaml
               cairn check --replay
               cairn check --against --uri-file /etc/cairn/uri --ns-include 'shop.*'
             """)
@@ -46,6 +49,9 @@ struct CheckCommand: Verb {
 
     @Flag(help: "Repair what was found; nobody else may work on the repository.")
     var repair = false
+
+    @Option(help: "With --repair: a replica of the configuration, or a location, to heal from; may be repeated.")
+    var from: [String] = []
 
     @Flag(help: "Compare each snapshot with what the one before it and the oplog lead to.")
     var replay = false
@@ -85,6 +91,7 @@ struct CheckCommand: Verb {
         if readData && readDataSubset != nil {
             throw ValidationError("--read-data and --read-data-subset exclude each other")
         }
+        if !from.isEmpty && !repair { throw ValidationError("--from needs --repair") }
         if everyPair && !replay { throw ValidationError("--every-pair needs --replay") }
         if set != nil && !replay && at == nil { throw ValidationError("--set needs --replay or --at") }
         try validateAgainst()
@@ -96,6 +103,11 @@ struct CheckCommand: Verb {
         var options = CheckRepository.Options(repository: try session.repositoryAccess())
         options.workers = workers ?? 0
         options.repair = repair
+        if !from.isEmpty {
+            options.replicas = try session.replicaTargets(from).map {
+                Healing.Source(name: $0.name, store: try $0.location.open($0.stores))
+            }
+        }
         if readData { options.data = .all }
         if let percent = try subset() {
             options.data = .subset(percent: percent, seed: UInt64.random(in: .min ... .max))
@@ -192,13 +204,24 @@ enum CheckText {
     }
 
     private static func text(_ repair: Repair.Report) -> String {
-        guard repair.changed else { return "nothing to repair\n" }
-        return """
+        let healed = repair.healed.map(line).joined()
+        guard repair.changed else { return healed + "nothing to repair\n" }
+        return healed + """
             repaired: \(Units.count(repair.removed.count)) objects taken out of service, each with a copy below \
             \(Repair.folder); \(Units.count(repair.indexedPacks)) packs indexed anew, \
             \(Units.count(repair.salvagedChunks)) chunks saved, \(Units.count(repair.lostChunks)) lost
 
             """
+    }
+
+    private static func line(_ outcome: Healing.Outcome) -> String {
+        let what = "\(outcome.name), \(outcome.wasThere ? "damaged" : "lost")"
+        if let failure = outcome.failure { return Table.printable("not healed: \(what): \(failure)") + "\n" }
+        var text = "healed: \(what): "
+        text += outcome.wasThere ? "replaced by" : "put back from"
+        text += " the copy in \(outcome.from ?? "")"
+        text += outcome.copy.map { "; what was there is \($0)" } ?? ""
+        return Table.printable(text) + "\n"
     }
 
     private static func lines(_ damage: Damage) throws -> String {
@@ -260,11 +283,20 @@ enum CheckText {
         .object([
             ("changed", .bool(repair.changed)),
             ("damageBefore", .array(try repair.before.damage.map(json))),
+            ("healed", .array(repair.healed.map(json))),
             ("removed", JSON(repair.removed.map(\.path))),
             ("copies", JSON(repair.copies.map(\.path))),
             ("indexedPacks", .integer(repair.indexedPacks)),
             ("salvagedChunks", .integer(repair.salvagedChunks)),
             ("lostChunks", .integer(repair.lostChunks)),
+        ])
+    }
+
+    private static func json(_ outcome: Healing.Outcome) -> JSON {
+        .object([
+            ("object", .string(outcome.name.path)), ("was", .string(outcome.wasThere ? "damaged" : "lost")),
+            ("healed", .bool(outcome.failure == nil)), ("from", JSON(outcome.from)),
+            ("copy", JSON(outcome.copy?.path)), ("failure", JSON(outcome.failure)),
         ])
     }
 
