@@ -19,6 +19,7 @@ let package = Package(
     products: [
         .executable(name: "cairn", targets: ["cairn"]),
         // For benchmarks/, which is a package of its own. Nothing here is a promise to others.
+        .library(name: "Operations", targets: ["Operations"]),
         .library(name: "Archive", targets: ["Archive"]),
         .library(name: "Oplog", targets: ["Oplog"]),
         .library(name: "ObjectStore", targets: ["ObjectStore"]),

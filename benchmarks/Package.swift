@@ -20,6 +20,7 @@ let package = Package(
             name: "pipeline",
             dependencies: [
                 "CAllocations",
+                .product(name: "Operations", package: "cairn"),
                 .product(name: "Archive", package: "cairn"),
                 .product(name: "ObjectStore", package: "cairn"),
                 .product(name: "BSON", package: "cairn"),

@@ -14,11 +14,13 @@
 /// be read.
 @safe
 public final class Buffer: @unchecked Sendable {
-    @usableFromInline var base: UnsafeMutableRawPointer
+    // Private, and passed to nobody by reference: so the compiler sees that no two accesses meet, and leaves out the
+    // checks at run time that properties of classes otherwise have.
+    private var base: UnsafeMutableRawPointer
     /// Bytes that can be held without growing.
     public private(set) var capacity: Int
     /// Initialised bytes.
-    @usableFromInline private(set) var filled: Int
+    private var filled: Int
 
     /// A cache line; a page for large buffers, because writing around the page cache (`O_DIRECT`) asks for that.
     private static func alignment(_ capacity: Int) -> Int { capacity >= 1 << 20 ? 4096 : 64 }

@@ -42,6 +42,7 @@ public struct SipHash: Sendable {
         return (low, state.value)
     }
 
+    /// Its functions are inlined without exception: a call would put the four words into memory and get them back.
     @usableFromInline
     struct State {
         @usableFromInline var v0: UInt64
@@ -60,6 +61,7 @@ public struct SipHash: Sendable {
         @inlinable var value: UInt64 { v0 ^ v1 ^ v2 ^ v3 }
 
         @inlinable
+        @inline(__always)
         mutating func absorb(_ input: RawSpan) {
             let count = input.byteCount
             let whole = count & ~7
@@ -83,6 +85,7 @@ public struct SipHash: Sendable {
         }
 
         @inlinable
+        @inline(__always)
         mutating func compress(_ word: UInt64) {
             v3 ^= word
             round()
@@ -91,6 +94,7 @@ public struct SipHash: Sendable {
         }
 
         @inlinable
+        @inline(__always)
         mutating func finalRounds() {
             round()
             round()

@@ -77,6 +77,28 @@ import Testing
         #expect(at == 1_000 && stored.documents == 1_000 && stored.leaves.count > 4)
     }
 
+    /// However they are handed over; among them are some that fill a chunk alone, and some without `_id`.
+    @Test(arguments: [1, 7, 400]) func documentsTakenTogetherMakeTheSameLeaves(together: Int) throws {
+        let repository = try Engine.makeRepository()
+        let writer = ArchiveWriter(repository: repository, index: try .load(repository), options: Engine.options)
+        let documents = (0..<400).map { number in
+            number % 50 == 49
+                ? Engine.document(number, size: 9_000 + 100 * number)
+                : number % 10 == 3 ? ["value": .int32(Int32(number))] : Engine.document(number)
+        }
+        let single = try Engine.feed(documents, to: writer.makeStream())
+        let stream = writer.makeStream()
+        for start in stride(from: 0, to: documents.count, by: together) {
+            let bytes = documents[start..<min(documents.count, start + together)].flatMap(\.bytes)
+            try stream.append(contentsOf: bytes.rawSpan)
+        }
+        try stream.finish()
+        let stored = try stream.wait()
+        writer.abort()
+        #expect(stored.leaves == single.leaves && stored.documents == 400 && stored.rawBytes == single.rawBytes)
+        #expect(stored.leaves.count > 20)
+    }
+
     @Test func anInterruptedBackupIsGoneOnWith() throws {
         let repository = try Engine.makeRepository()
         let writer = ArchiveWriter(repository: repository, index: try .load(repository), options: Engine.options)

@@ -1,3 +1,4 @@
+import BSON
 import Bytes
 
 /// The documents of one scan range on their way into chunks. Confined to one thread.
@@ -31,14 +32,52 @@ public final class ChunkStream {
     /// - Throws: the writer's first error; the stream is of no use any more then.
     public func append(document: RawSpan, identity: RawSpan) throws {
         precondition(!finished, "append after finish")
-        let size = document.byteCount
-        if chunker.mustEnd(beforeDocumentOf: size) { try endChunk() }
+        // A copy and back: properties of classes that are changed in place are checked at run time for overlapping
+        // accesses, here for every document.
+        var chunker = chunker
+        if chunker.mustEnd(beforeDocumentOf: document.byteCount) { try endChunk() }
+        try take(document, count: 1, last: 0)
+        let ends = chunker.endsChunk(after: identity.isEmpty ? document : identity, size: document.byteCount)
+        self.chunker = chunker
+        if ends { try endChunk() }
+    }
+
+    /// Takes copies of documents that lie one behind the other, as in a chunk: what comes into the same chunk is copied
+    /// at once.
+    ///
+    /// - Throws: `.corrupt` for a document that is malformed; as the other `append`.
+    public func append(contentsOf documents: RawSpan) throws {
+        precondition(!finished, "append after finish")
+        var chunker = chunker
+        defer { self.chunker = chunker }
+        var walk = DocumentBatch.Chunk(documents)
+        // Documents that are in this chunk, and not copied yet: `count` of them, the last one at `last`.
+        var (start, last, end, count) = (0, 0, 0, 0)
+        while let document = try walk.next() {
+            if chunker.mustEnd(beforeDocumentOf: document.byteCount) {
+                try take(documents.extracting(start..<end), count: count, last: last - start)
+                try endChunk()
+                (start, count) = (end, 0)
+            }
+            (last, end, count) = (end, end + document.byteCount, count + 1)
+            let identity = try DocumentIdentity.idBytes(of: document)
+            if chunker.endsChunk(after: identity.isEmpty ? document : identity, size: document.byteCount) {
+                try take(documents.extracting(start..<end), count: count, last: last - start)
+                try endChunk()
+                (start, count) = (end, 0)
+            }
+        }
+        try take(documents.extracting(start..<end), count: count, last: last - start)
+    }
+
+    /// Copies `count` documents, the last of which is at `last`.
+    private func take(_ bytes: RawSpan, count: Int, last: Int) throws {
+        guard count > 0 else { return }
         let buffer = try self.buffer ?? begin()
-        lastDocumentOffset = buffer.count
-        buffer.append(document)
-        documentsInChunk += 1
-        rawBytes += size
-        if chunker.endsChunk(after: identity.isEmpty ? document : identity, size: size) { try endChunk() }
+        lastDocumentOffset = buffer.count + last
+        buffer.append(bytes)
+        documentsInChunk += count
+        rawBytes += bytes.byteCount
     }
 
     /// Whether everything taken so far is in chunks that ended by their content: what follows is cut as it would be by

@@ -78,24 +78,27 @@ struct CollectionCompactor {
         try pieces.fetch(leaf)
         let isTouched = try pieces.withChunk { chunk in
             var walk = DocumentBatch.Chunk(chunk)
-            var offset = 0
+            // Documents that stay as they are, and were not handed on yet.
+            var (start, end) = (0, 0)
             var isTouched = !leaves.canKeep
             while let document = try walk.next() {
                 let identity = try DocumentIdentity.idBytes(of: document)
                 let outcome = try overlay.outcome(of: document, identity, layer: 0, scratch)
+                let next = end + document.byteCount
                 if case .untouched = outcome {
-                    if isTouched { try leaves.append(document, identity) }
-                } else {
-                    if !isTouched { try leaves.append(contentsOf: chunk.extracting(0..<offset)) }
-                    isTouched = true
-                    if case .replaced = outcome { try leaves.append(contentsOf: scratch.document.bytes) }
-                    // A run holds it as it was later, or removed it.
-                    if case .foreign = outcome {
-                        try replacements.take(identity) { try append($0, overlay, into: leaves) }
-                    }
+                    end = next
+                    continue
                 }
-                offset += document.byteCount
+                isTouched = true
+                try leaves.append(contentsOf: chunk.extracting(start..<end))
+                (start, end) = (next, next)
+                if case .replaced = outcome { try leaves.append(contentsOf: scratch.document.bytes) }
+                // A run holds it as it was later, or removed it.
+                if case .foreign = outcome {
+                    try replacements.take(identity) { try append($0, overlay, into: leaves) }
+                }
             }
+            if isTouched { try leaves.append(contentsOf: chunk.extracting(start..<end)) }
             return isTouched
         }
         if !isTouched { try leaves.keep(leaf) }
@@ -105,7 +108,7 @@ struct CollectionCompactor {
     private func append(_ document: RawSpan, _ overlay: Overlay, into leaves: LeafRewriter) throws {
         let identity = try DocumentIdentity.idBytes(of: document)
         switch try overlay.outcome(ofLive: document, identity, scratch) {
-        case .untouched: try leaves.append(document, identity)
+        case .untouched: try leaves.append(contentsOf: document)
         case .replaced: try leaves.append(contentsOf: scratch.document.bytes)
         case .removed, .foreign: break
         }

@@ -37,17 +37,12 @@ final class LeafRewriter {
         try settle(leaving: LeafRewriter.pendingMax)
     }
 
-    /// Takes a copy of a document.
-    func append(_ document: RawSpan, _ identity: RawSpan) throws {
+    /// Takes copies of the documents of a span, which lie one behind the other.
+    func append(contentsOf documents: RawSpan) throws {
+        guard !documents.isEmpty else { return }
         let stream = self.stream ?? writer.makeStream()
         self.stream = stream
-        try stream.append(document: document, identity: identity)
-    }
-
-    /// Takes copies of the documents of a span.
-    func append(contentsOf documents: RawSpan) throws {
-        var walk = DocumentBatch.Chunk(documents)
-        while let document = try walk.next() { try append(document, DocumentIdentity.idBytes(of: document)) }
+        try stream.append(contentsOf: documents)
     }
 
     /// The entry of the collection that `entry` describes, with the new leaves in place of its own.

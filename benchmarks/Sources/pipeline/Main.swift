@@ -2,7 +2,8 @@ import Bytes
 import Glibc
 import TestSupport
 
-/// `pipeline [--mib N] [--workers N] [--runs N] [--only primitives|engine]`: the archive engine without a server.
+/// `pipeline [--mib N] [--workers N] [--runs N] [--only primitives|engine|compaction]`: the archive engine without a
+/// server.
 @main
 struct Main {
     static func main() throws {
@@ -23,11 +24,15 @@ struct Main {
         }
         let corpus = Corpus.make(mebibytes: mebibytes)
         print("\(corpus.documents) documents, \(corpus.bytes >> 20) MiB, zstd \(ZstdVersion.text)")
-        if only != "engine" { Primitives(corpus: corpus, runs: runs).run() }
-        guard only != "primitives" else { return }
-        for level in [3, 1] {
-            let directory = try TemporaryDirectory()
-            try EngineRun(corpus: corpus, workers: workers, directory: directory.path).run(level: level)
+        if only.isEmpty || only == "primitives" { Primitives(corpus: corpus, runs: runs).run() }
+        if only.isEmpty || only == "engine" {
+            for level in [3, 1] {
+                let directory = try TemporaryDirectory()
+                try EngineRun(corpus: corpus, workers: workers, directory: directory.path).run(level: level)
+            }
+        }
+        if only.isEmpty || only == "compaction" {
+            try CompactionRun(corpus: corpus, workers: workers, runs: runs).run()
         }
     }
 }
