@@ -57,7 +57,7 @@ public struct CheckRepository: Sendable {
         guard options.repair else {
             return Report(check: try Check.run(repository, options: checkOptions, monitor: monitor), repair: nil)
         }
-        let lease = try Lease.acquire(.maintenance, in: repository, note: "repair")
+        let lease = try Lease.acquire(.maintenance, in: repository, note: "repair", repairsReplica: true)
         defer { lease.release() }
         var repair = try Repair.run(
             repository, options: checkOptions, replicas: options.replicas, monitor: monitor)

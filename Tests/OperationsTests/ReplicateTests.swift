@@ -1,3 +1,4 @@
+import Archive
 import Bytes
 import ObjectStore
 import Operations
@@ -40,7 +41,7 @@ import Testing
         let report = try replicate(source, replica) { $0.verify = true }
         #expect(report.copiedObjects == Self.all.count)
         #expect(report.verifiedObjects == Self.all.count)
-        #expect(try replica.names("").filter { $0 != "replication/record" } == Self.all.sorted())
+        #expect(try replica.names("").filter { $0 != "leases/replica" } == Self.all.sorted())
         for path in Self.all { #expect(try replica.text(ObjectName(trusted: path)) == path) }
         #expect(try replicate(source, replica).copiedObjects == 0)
         let status = try ReplicaStatus(of: replica, source: source)
@@ -53,7 +54,7 @@ import Testing
     @Test func whatIsThereIsAlwaysARepository() throws {
         let source = try makeSource()
         let rank = ["keys/": 0, "config": 1, "packs/": 2, "indexes/": 3, "fences/": 4, "segments/": 5, "snapshots/": 6]
-        for allowed in 0..<Self.all.count {
+        for allowed in 0...Self.all.count {
             let replica = MemoryStore()
             let order = Mutex<[String]>([])
             let cut = FaultInjectingStore(replica) { call in
@@ -124,6 +125,33 @@ import Testing
         try source.delete(ObjectName(trusted: "keys/a"))
         #expect(try replicate(source, replica) { $0.prune = true }.deletedObjects == 1)
         #expect(try replica.names("keys/") == ["keys/b"])
+    }
+
+    /// One that was promoted belongs to others, also when that happens while it is copied to.
+    @Test func aPromotedReplicaIsLeftAlone() throws {
+        let source = try makeSource(), replica = MemoryStore()
+        expectError(.noRepository) { _ = try Promotion(of: replica).promote() }
+        try replicate(source, replica)
+        let report = try Promotion(of: replica).promote()
+        #expect(report.changed && report.snapshots == 1 && report.lastSuccess == Self.now)
+        #expect(try !Promotion(of: replica).promote().changed)
+        try source.put(ObjectName(trusted: "snapshots/newer"), "n")
+        expectError(.usage) { try replicate(source, replica) { $0.prune = true } }
+        #expect(try replica.stat(ObjectName(trusted: "snapshots/newer")) == nil)
+        #expect(try ReplicaStatus(of: replica, source: source).isRepository)
+        #expect(try Promotion(of: replica).demote().changed)
+        #expect(try !Promotion(of: replica).demote().changed)
+
+        let promoting = FaultInjectingStore(source) { call in
+            do {
+                if call.operation == .get, call.path == "snapshots/newer" { _ = try Promotion(of: replica).promote() }
+            } catch {
+                Issue.record(error)
+            }
+            return nil
+        }
+        expectError(.held) { try replicate(promoting, replica) }
+        #expect(try replica.stat(Names.replicaMark) == nil)
     }
 
     /// Maintenance merges index objects and removes the old ones while they are copied.

@@ -42,7 +42,9 @@ import Testing
         #expect(copied.exitCode == 0, "\(copied.errorText)")
         #expect(!copied.text.contains(AzureEmulator.key) && !copied.errorText.contains(AzureEmulator.key))
         let current = try Command.run("replicas", environment: keyless)
-        #expect(current.exitCode == 0 && current.text.contains("west"), "\(current.text)\(current.errorText)")
+        #expect(
+            current.exitCode == 0 && current.text.contains("west") && current.text.contains("cool"),
+            "\(current.text)\(current.errorText)")
 
         let replica = azure.merging([
             "CAIRN_REPOSITORY": place, "CAIRN_KEY_FILE": sample.keyFile, "CAIRN_AZURE_ENDPOINT": emulator.endpoint,
@@ -135,6 +137,52 @@ import Testing
         let opened = try cairn("check", "--repair", "--from", "west")
         #expect(opened.exitCode == 0, "\(opened.text)\(opened.errorText)")
         #expect(try cairn("cat", "shop.orders").exitCode == 0)
+    }
+
+    /// What was forgotten leaves a replica when the replica's own grace is over, and not without --prune.
+    @Test func deletionsWaitForTheirGrace() throws {
+        let west = sample.folder.appending("west")
+        let path = try configuration("replicas: {west: {repository: west}}")
+        let environment = sample.environment.merging(["CAIRN_CONFIG": path]) { one, _ in one }
+        func cairn(_ arguments: String...) throws -> ChildProcess.Outcome {
+            try Command.run(arguments, environment: environment)
+        }
+        func report(_ arguments: String...) throws -> [String: Any] {
+            try #require(try Command.run(arguments + ["--json"], environment: environment).objects().first)
+        }
+        func snapshots() throws -> Int {
+            try FileManager.default.contentsOfDirectory(atPath: west + "/snapshots").count
+        }
+        let first = try #require(try sample.objects("snapshots").first).suffix(32)
+        let second = try sample.snapshot((0..<500).map { SampleRepository.document($0, version: 2) }, at: 1_700_000_100)
+        let before = try report("replicate")
+        #expect(before["deletedObjects"] as? Int == 0 && (before["copiedObjects"] as? Int ?? 0) > 6)
+        #expect(try cairn("forget", String(first)).exitCode == 0)
+        for arguments in [["replicate"], ["replicate", "--prune"], ["replicate", "--prune", "--grace", "1h"]] {
+            let outcome = try Command.run(arguments, environment: environment)
+            #expect(outcome.exitCode == 0 && outcome.text.contains("1 gone from the repository and kept"))
+        }
+        let status = try report("replicas")
+        #expect(status["extraObjects"] as? Int == 1 && status["missingObjects"] as? Int == 0)
+        #expect(status["current"] as? Bool == true && status["lagSeconds"] as? Int == 0)
+        #expect((status["bytes"] as? Int ?? 0) > 0 && status["tier"] is NSNull)
+        let success = try #require(status["lastSuccess"] as? String)
+        #expect(success > "2020" && status["isReplica"] as? Bool == true)
+        #expect(try snapshots() == 2)
+        #expect(try report("replicate", "--prune", "--grace", "0", "--dry-run")["deletedObjects"] as? Int == 1)
+        #expect(try snapshots() == 2)
+        #expect(try report("replicate", "--prune", "--grace", "0")["deletedObjects"] as? Int == 1)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: west + "/snapshots") == [second.id.hex])
+
+        // What is not there yet, and how far behind that leaves the replica.
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: -100)],
+            ofItemAtPath: sample.path + "/snapshots/" + second.id.hex)
+        try sample.snapshot((0..<10).map { SampleRepository.document($0, version: 3) }, at: 1_700_000_200)
+        let behind = try report("replicas")
+        #expect((behind["missingObjects"] as? Int ?? 0) > 1 && (behind["missingBytes"] as? Int ?? 0) > 0)
+        #expect((behind["lagSeconds"] as? Int ?? 0) >= 100 && behind["current"] as? Bool == false)
+        #expect(try cairn("replicas").exitCode == 3)
     }
 
     /// The password of a connection string is in no argument, no result and no error.

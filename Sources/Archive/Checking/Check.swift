@@ -181,7 +181,7 @@ public enum Check {
     }
 
     private static func isKnown(_ name: ObjectName) -> Bool {
-        if name == Names.config || Names.keyID(of: name) != nil { return true }
+        if name == Names.config || name == Names.replicaMark || Names.keyID(of: name) != nil { return true }
         // Copies that a repair has put aside.
         if name.path.hasPrefix(Repair.folder) { return true }
         return ObjectKind.allCases.contains { Names.id(of: name, kind: $0) != nil }

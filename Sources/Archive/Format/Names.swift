@@ -11,6 +11,9 @@ public enum Names {
     /// The folder of key objects.
     public static let keys = "keys/"
 
+    /// Marks a replica; replication writes down there what it has to remember. format-spec.md §9.5 [G-7].
+    public static let replicaMark = ObjectName(trusted: "leases/replica")
+
     /// The name of the key object `id`.
     public static func key(_ id: RandomID) -> ObjectName { ObjectName(trusted: keys + id.hex) }
 

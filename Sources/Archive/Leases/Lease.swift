@@ -47,20 +47,28 @@ public final class Lease: Sendable {
     ///   - note: what people are told who are kept waiting; no secret.
     ///   - duration: milliseconds until it expires unless renewed, at most 24 hours.
     ///   - renewing: false leaves renewing to the caller.
+    ///   - repairsReplica: what is done makes a replica what it should be, so it may be one. format-spec.md §9.5 [G-7].
     /// - Throws: `.held` naming the lease that is in the way, its note and its end; `.usage` when the master key was
     ///   changed since the repository was opened.
     public static func acquire(
         _ kind: LeaseRecord.Kind, scope: String? = nil, in repository: Repository, note: String,
-        duration: Int64 = standardDuration, renewing: Bool = true
+        duration: Int64 = standardDuration, renewing: Bool = true, repairsReplica: Bool = false
     ) throws -> Lease {
         precondition((scope != nil) == (kind == .follower), "a follower has a scope, others have none")
         precondition(duration > 0 && duration <= FormatLimits.leaseDurationMax)
         // Who waits for the other in a loop would, by its own short-lived leases, keep the other from starting.
-        try requireNoConflict(kind, scope, except: nil, repository)
+        let isReplica = try requireNoConflict(kind, scope, except: nil, repository)
+        guard !isReplica || repairsReplica else {
+            throw CairnError(
+                .held,
+                "this is a replica: replication alone writes here, and would remove what others do. When the "
+                    + "repository that it is copied from is lost, `cairn replicas promote` makes it one of its own",
+                object: Names.replicaMark.path)
+        }
         let lease = Lease(kind, scope, repository, note: note, created: repository.now(), duration: duration)
         try lease.put(renewed: lease.created, mode: .ifAbsent)
         do {
-            try requireNoConflict(kind, scope, except: lease.id, repository)
+            _ = try requireNoConflict(kind, scope, except: lease.id, repository)
             // Rotation is barred from here on: it cannot happen after this look.
             try repository.requireNewestKeys()
         } catch {
@@ -85,13 +93,16 @@ public final class Lease: Sendable {
         state = Mutex(State(expires: created + duration))
     }
 
+    /// - Returns: whether the store is a replica.
     private static func requireNoConflict(
         _ kind: LeaseRecord.Kind, _ scope: String?, except own: RandomID?, _ repository: Repository
-    ) throws {
+    ) throws -> Bool {
         let now = repository.now()
-        for other in try repository.leases() where other.id != own {
+        let (leases, isReplica) = try repository.leaseListing()
+        for other in leases where other.id != own {
             if let conflict = other.conflict(with: kind, scope: scope, at: now) { throw conflict }
         }
+        return isReplica
     }
 
     private func put(renewed: Int64, mode: PutMode) throws {

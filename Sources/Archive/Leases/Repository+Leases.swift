@@ -48,9 +48,14 @@ public struct FoundLease: Sendable {
 
 extension Repository {
     /// All leases in the store, expired and unreadable ones included.
-    public func leases() throws -> [FoundLease] {
+    public func leases() throws -> [FoundLease] { try leaseListing().leases }
+
+    /// The same, and whether the store is a replica.
+    func leaseListing() throws -> (leases: [FoundLease], isReplica: Bool) {
         var infos: [(id: RandomID, modified: Int64)] = []
+        var isReplica = false
         try store.list(prefix: ObjectKind.lease.folder) { info in
+            if info.name == Names.replicaMark { isReplica = true }
             if let id = Names.id(of: info.name, kind: .lease) { infos.append((id, info.modified * 1000)) }
         }
         var found: [FoundLease] = []
@@ -64,7 +69,7 @@ extension Repository {
                 continue  // released meanwhile
             }
         }
-        return found
+        return (found, isReplica)
     }
 
     /// Removes leases that have expired, or with `force` all: only sensible when surely no other job runs. What their

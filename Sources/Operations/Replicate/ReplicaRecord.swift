@@ -1,9 +1,10 @@
+internal import Archive
 internal import BSON
 internal import Bytes
 internal import ObjectStore
 
-/// What replication itself has to remember, kept in the replica under a name that no repository uses: when it last
-/// succeeded, and since when which objects are gone from the source.
+/// What replication itself has to remember, kept in the replica, which it marks as one: when it last succeeded, and
+/// since when which objects are gone from the source. format-spec.md §9.5 [G-7].
 ///
 /// Not sealed, because replication has no key; it holds names of objects and times, nothing of what is in them.
 struct ReplicaRecord: Equatable {
@@ -12,18 +13,18 @@ struct ReplicaRecord: Equatable {
     /// When an object was first seen to be gone from the source, by its path.
     var goneSince: [String: Int64] = [:]
 
-    static let name = ObjectName(trusted: "replication/record")
+    static let name = Names.replicaMark
 
     init() {}
 
-    /// Reads the record; an empty one when there is none, or none that can be understood: what was to be deleted then
-    /// waits out its grace once more.
-    init(from replica: any ObjectStore) throws {
+    /// Reads the record; nil when there is none, so that the store is no replica. One that cannot be understood counts
+    /// as empty: what was to be deleted then waits out its grace once more.
+    init?(from replica: any ObjectStore) throws {
         let bytes = Buffer(capacity: 4096)
         do {
             try replica.get(Self.name, into: bytes)
         } catch let error as CairnError where error.code == .notFound {
-            return
+            return nil
         }
         guard let document = try? BSONDocument(validating: bytes.array),
             let success = try? document.require("lastSuccess", as: Int.self, in: Self.name.path),

@@ -1,3 +1,4 @@
+internal import Archive
 public import ObjectStore
 
 /// How far a replica is behind its source.
@@ -18,6 +19,9 @@ public struct ReplicaStatus: Sendable {
     /// or the replica has none yet.
     public let lag: Int64?
 
+    /// Whether a repository of its own lies there: it was promoted, or copied by other means.
+    public let isRepository: Bool
+
     /// Looks at both stores.
     public init(of replica: any ObjectStore, source: any ObjectStore) throws {
         let plan = try ReplicationPlan(source: source, replica: replica)
@@ -26,7 +30,8 @@ public struct ReplicaStatus: Sendable {
         differing = plan.differing.count
         bytes = plan.replicaBytes
         let record = try ReplicaRecord(from: replica)
-        lastSuccess = record.lastSuccess > 0 ? record.lastSuccess : nil
+        lastSuccess = record.flatMap { $0.lastSuccess > 0 ? $0.lastSuccess : nil }
+        isRepository = try record == nil && replica.stat(Names.config) != nil
         lag = plan.newestReplicated == 0 ? nil : plan.newestSnapshot - plan.newestReplicated
     }
 }

@@ -74,7 +74,7 @@ public struct Replicate: Sendable {
     /// - Throws: `.noRepository` when the source is none; `.usage` when the replica is of another repository;
     ///   `.corrupt` when a copy differs from what was read; `.interrupted`; what the stores throw.
     public func run() throws -> ReplicateReport {
-        try requireSameRepository()
+        try claim(hasRepository: requireSameRepository())
         var report = ReplicateReport()
         report.dryRun = options.dryRun
         // What maintenance removes from the source while it is copied was replaced by something newer: look again.
@@ -97,8 +97,26 @@ public struct Replicate: Sendable {
         return report
     }
 
+    /// Marks the replica before anything is put there. format-spec.md §9.5 [G-7].
+    ///
+    /// One that was promoted is written to by others: a job that still copies to it as before, from a source that came
+    /// back, must not bring it back to an older state.
+    private func claim(hasRepository: Bool) throws {
+        guard try ReplicaRecord(from: replica) == nil else { return }
+        guard !hasRepository else {
+            throw CairnError(
+                .usage,
+                "this is the repository itself and no replica of it: it was promoted, or copied by other means. "
+                    + "`cairn replicas demote` makes it a replica",
+                object: replica.location)
+        }
+        if !options.dryRun { try ReplicaRecord().write(to: replica) }
+    }
+
     /// Two repositories must never be mixed: nothing of either would be safe from the other's maintenance.
-    private func requireSameRepository() throws {
+    ///
+    /// - Returns: whether the replica has its `config`.
+    private func requireSameRepository() throws -> Bool {
         let ours = Buffer(capacity: 4096), theirs = Buffer(capacity: 4096)
         do {
             try source.get(Names.config, into: ours)
@@ -108,13 +126,14 @@ public struct Replicate: Sendable {
         do {
             try replica.get(Names.config, into: theirs)
         } catch let error as CairnError where error.code == .notFound {
-            return
+            return false
         }
         guard spansEqual(ours.bytes, theirs.bytes) else {
             throw CairnError(
                 .usage, "the replica holds another repository, or a damaged `config`; name another place",
                 object: replica.location)
         }
+        return true
     }
 
     /// Copies stage by stage.
@@ -170,7 +189,10 @@ public struct Replicate: Sendable {
 
     /// Follows the source's deletions, each after its grace period, and writes down what waits.
     private func follow(_ extra: [ObjectInfo], _ report: inout ReplicateReport) throws {
-        let old = try ReplicaRecord(from: replica)
+        let found = try ReplicaRecord(from: replica)
+        guard let old = found ?? (options.dryRun ? ReplicaRecord() : nil) else {
+            throw CairnError(.held, "the replica was promoted while it was written to", object: replica.location)
+        }
         var record = ReplicaRecord()
         record.lastSuccess = now
         for info in extra {

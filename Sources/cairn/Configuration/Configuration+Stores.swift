@@ -62,6 +62,12 @@ struct ReplicaTarget {
     let name: String
     let location: StoreLocation
     let stores: StoreSettings
+
+    /// The tier that packs are put in; nil where there are none, or the account's own is taken.
+    var tier: String? {
+        if case .azure = location { return stores.blobs.tier?.rawValue.lowercased() }
+        return nil
+    }
 }
 
 extension Configuration {
