@@ -42,6 +42,7 @@ bench: build ## the engine's benchmarks, and cairn beside mongodump, restic and 
 	swift run -c release --package-path benchmarks fold
 	swift build -c release --package-path benchmarks --product snapshots
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/compare
+	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/tailing
 
 clean: ## remove what was built; the cached mongod and SDK stay
 	rm -rf .build benchmarks/.build

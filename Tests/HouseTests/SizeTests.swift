@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test func linesFitTheWidth() {
-        let suffixes = [".swift", ".h", ".sh", ".py", "Makefile", "run", "compare"]
+        let suffixes = [".swift", ".h", ".sh", ".py", "Makefile", "run", "compare", "tailing"]
         for file in SourceTree.files(below: ["Sources", "Tests", "benchmarks", ".ci"], suffixes: suffixes) {
             for (index, line) in file.lines.enumerated() where line.count > Self.lineColumnsMax {
                 Issue.record("\(file.path):\(index + 1): \(line.count) columns, more than \(Self.lineColumnsMax)")

@@ -46,7 +46,7 @@ import Testing
     }
 
     private func forbid(_ patterns: [String], because reason: String, where applies: (String) -> Bool) {
-        let suffixes = [".swift", ".h", ".sh", ".py", ".md", ".modulemap", "run", "compare"]
+        let suffixes = [".swift", ".h", ".sh", ".py", ".md", ".modulemap", "run", "compare", "tailing"]
         var files = SourceTree.files(below: Self.folders, suffixes: suffixes)
         for name in ["Package.swift", "Makefile", "README.md", "CONTRIBUTING.md", "format-spec.md"] {
             if let text = SourceTree.read(name) { files.append(SourceFile(path: name, text: text)) }

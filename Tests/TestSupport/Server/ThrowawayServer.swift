@@ -25,6 +25,8 @@ public final class ThrowawayServer: Sendable {
         public var folder: String?
         /// False for a standalone server, which has no cluster time.
         public var isReplicaSet = true
+        /// False for a server that waits to be taken into a set.
+        var isInitiated = true
         /// The storage engine's cache.
         public var cacheMebibytes = 256
         /// The oplog's size.
@@ -64,7 +66,7 @@ public final class ThrowawayServer: Sendable {
         uri =
             "mongodb://127.0.0.1:\(port)/"
             + (options.isReplicaSet ? "?replicaSet=\(Self.setName)" : "?directConnection=true")
-        try waitUntilWritable(isReplicaSet: options.isReplicaSet)
+        try waitUntilReady(options)
     }
 
     deinit {
@@ -123,13 +125,37 @@ public final class ThrowawayServer: Sendable {
         return Int(in_port_t(bigEndian: address.sin_port))
     }
 
+    /// Starts another server and makes it a member that copies this one, without a vote, so that no write ever waits
+    /// for it. Returns when it has copied what is there.
+    ///
+    /// - Throws: `.unreachable` when that does not come to pass.
+    public func startSecondary(_ options: Options = Options()) throws -> ThrowawayServer {
+        var options = options
+        options.isInitiated = false
+        let other = try ThrowawayServer(options)
+        let members: [BSONValue] = [
+            ["_id": 0, "host": .string("127.0.0.1:\(port)")],
+            ["_id": 1, "host": .string("127.0.0.1:\(other.port)"), "priority": 0, "votes": 0],
+        ]
+        try connect().run(
+            [
+                "replSetReconfig": ["_id": .string(Self.setName), "version": 2, "members": .array(members)],
+                "force": true,
+            ],
+            db: "admin")
+        try ThrowawayReplicaSet.wait(for: "port \(other.port) to be a secondary") {
+            try other.connect().exchange(["hello": 1], db: "admin")["secondary"] == .bool(true)
+        }
+        return other
+    }
+
     private var initiation: BSONDocument {
         let member: BSONValue = ["_id": 0, "host": .string("127.0.0.1:\(port)")]
         return ["replSetInitiate": ["_id": .string(Self.setName), "members": [member]]]
     }
 
-    private func waitUntilWritable(isReplicaSet: Bool) throws {
-        var isInitiated = !isReplicaSet
+    private func waitUntilReady(_ options: Options) throws {
+        var isInitiated = !options.isReplicaSet || !options.isInitiated
         for _ in 0..<Self.pollsMax {
             if process.hasEnded { break }
             if let client = try? connect() {
@@ -138,7 +164,7 @@ public final class ThrowawayServer: Sendable {
                     isInitiated = true
                 }
                 let hello = try? client.exchange(["hello": 1], db: "admin")
-                if hello?["isWritablePrimary"] == .bool(true) { return }
+                if hello?["isWritablePrimary"] == .bool(true) || hello != nil && !options.isInitiated { return }
             }
             usleep(Self.pollMicroseconds)
         }
