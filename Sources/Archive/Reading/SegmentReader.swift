@@ -59,9 +59,7 @@ struct OplogOrder {
 
     /// The time of the next entry.
     mutating func take(_ entry: RawSpan) throws -> Timestamp {
-        guard let time = try DocumentView(entry).first(named: "ts")?.timestamp else {
-            throw CairnError(.corrupt, "entry \(count) of chunk \(chunk.chunk.hex) has no `ts`", object: object)
-        }
+        let time = try time(of: entry)
         guard time > last ?? Timestamp(rawValue: 0), time >= chunk.first, time <= chunk.last,
             last != nil || time == chunk.first
         else {
@@ -71,6 +69,17 @@ struct OplogOrder {
         last = time
         count += 1
         return time
+    }
+
+    /// Looks for it by static text, since this is done for every entry.
+    private func time(of entry: RawSpan) throws -> Timestamp {
+        var elements = try DocumentView(entry).makeElements()
+        while let element = try elements.next() {
+            guard element.isNamed("ts") else { continue }
+            guard let time = element.timestamp else { break }
+            return time
+        }
+        throw CairnError(.corrupt, "entry \(count) of chunk \(chunk.chunk.hex) has no `ts`", object: object)
     }
 
     func finish() throws {

@@ -36,13 +36,15 @@ public struct Restore: Sendable {
         let started = ContinuousClock.now
         progress.begin(phase: "connect")
         let repository = try options.repository.open()
+        // The server answers while the archive is read; an error there comes first, since that is what was asked for.
+        let connecting = Ahead("cairn-connect") { try connect() }
         let chunks = try repository.loadIndex()
         let replayed =
             options.replay == .server
             ? try ReplayWindow.leading(to: options.moment, in: repository, chunks: chunks) : nil
         let state = try replayed?.base ?? repository.state(at: options.moment, chunks: chunks)
         var report = RestoreReport(snapshot: state.snapshot.id, at: state.time, dryRun: options.dryRun)
-        let target = try connect()
+        let target = try connecting.value()
         let plan = try RestorePlan(state, options)
         report.warnings += plan.warnings
         let replay = try replayed.map { try RestoreReplay($0.window, plan, target, options, progress, cancellation) }

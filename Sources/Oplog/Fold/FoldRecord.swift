@@ -51,8 +51,9 @@ struct FoldNode: ~Escapable {
     }
 }
 
-/// The records of one collection with the bytes that they refer to.
-struct FoldRecords: Sendable {
+/// The records of one collection with the bytes that they refer to. Not copyable, for every copy, even one that only
+/// lives for a call, counts the references to all of its arrays, which threads that look up documents share.
+struct FoldRecords: ~Copyable, Sendable {
     private(set) var arena = Arena()
     /// Bytes of nodes in the arena that belong to no chain any more.
     private var deadByteCount = 0

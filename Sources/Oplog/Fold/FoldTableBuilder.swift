@@ -57,9 +57,11 @@ public final class FoldTableBuilder {
         discardsBase = true
     }
 
-    /// The finished table.
-    public consuming func freeze() -> FoldTable {
-        FoldTable(namespace: namespace, contents: contents, hash: hash, discardsBase: discardsBase)
+    /// The finished table, which takes over what was added: nothing may be added afterwards.
+    public func freeze() -> FoldTable {
+        var finished = FoldRecords()
+        swap(&finished, &contents)
+        return FoldTable(namespace: namespace, contents: finished, hash: hash, discardsBase: discardsBase)
     }
 
     private func insert(_ identity: RawSpan, _ document: RawSpan, _ time: Timestamp) throws {

@@ -18,6 +18,7 @@ struct IdentityTable: Sendable {
     var byteCount: Int { slots.count * MemoryLayout<UInt64>.size }
 
     /// The record with that hash for which `isEqual` holds, or nil.
+    @inline(__always)
     func find(_ hash: UInt64, _ isEqual: (Int) -> Bool) -> Int? {
         let tag = hash >> 32
         var slot = Int(tag) & mask
