@@ -23,6 +23,7 @@ let package = Package(
         .library(name: "Archive", targets: ["Archive"]),
         .library(name: "Oplog", targets: ["Oplog"]),
         .library(name: "ObjectStore", targets: ["ObjectStore"]),
+        .library(name: "Columns", targets: ["Columns"]),
         .library(name: "BSON", targets: ["BSON"]),
         .library(name: "Bytes", targets: ["Bytes"]),
         .library(name: "TestSupport", targets: ["TestSupport"]),
@@ -43,7 +44,8 @@ let package = Package(
         .target(name: "Bytes", dependencies: ["CLinux", "CZstd", "COpenSSL"], swiftSettings: spans),
         .target(name: "BSON", dependencies: ["Bytes"], swiftSettings: spans),
         .target(name: "ObjectStore", dependencies: ["Bytes", "CLinux"], swiftSettings: house),
-        .target(name: "Archive", dependencies: ["Bytes", "BSON", "ObjectStore"], swiftSettings: house),
+        .target(name: "Columns", dependencies: ["Bytes", "BSON"], swiftSettings: spans),
+        .target(name: "Archive", dependencies: ["Bytes", "BSON", "Columns", "ObjectStore"], swiftSettings: house),
         .target(name: "Oplog", dependencies: ["Bytes", "BSON"], swiftSettings: spans),
         .target(name: "Mongo", dependencies: ["Bytes", "BSON", "CMongoC"], swiftSettings: house),
         .target(
@@ -77,6 +79,8 @@ let package = Package(
             path: "Tests/fixture", swiftSettings: house),
         .testTarget(name: "BytesTests", dependencies: ["Bytes", "TestSupport"], swiftSettings: house),
         .testTarget(name: "BSONTests", dependencies: ["BSON", "Bytes", "TestSupport"], swiftSettings: house),
+        .testTarget(
+            name: "ColumnsTests", dependencies: ["Columns", "BSON", "Bytes", "TestSupport"], swiftSettings: house),
         .testTarget(
             name: "ObjectStoreTests", dependencies: ["ObjectStore", "Bytes", "TestSupport"], swiftSettings: house),
         .testTarget(

@@ -29,6 +29,14 @@ let package = Package(
             ],
             swiftSettings: house),
         .executableTarget(
+            name: "columns",
+            dependencies: [
+                .product(name: "Columns", package: "cairn"),
+                .product(name: "BSON", package: "cairn"),
+                .product(name: "Bytes", package: "cairn"),
+            ],
+            swiftSettings: house),
+        .executableTarget(
             name: "fold",
             dependencies: [
                 .product(name: "Oplog", package: "cairn"),

@@ -4,15 +4,14 @@ public import Bytes
 ///
 /// Walking needs only the size; what is inside a value is checked by `BSONValidator`, or by the typed accessors when
 /// they read it.
-@usableFromInline
-enum ValueLayout {
+public enum ValueLayout {
     /// The count of value bytes at `offset`, or -1 when the type is unknown or the value does not end at or before
     /// `end`.
     ///
     /// - Precondition: `0 <= offset <= end <= bytes.byteCount`.
     @inlinable
     @inline(__always)
-    static func byteCount(of type: UInt8, in bytes: RawSpan, at offset: Int, end: Int) -> Int {
+    public static func byteCount(of type: UInt8, in bytes: RawSpan, at offset: Int, end: Int) -> Int {
         let count: Int
         switch type {
         case 0x07: count = 12
@@ -56,7 +55,7 @@ enum ValueLayout {
 
     /// The offset of the first zero byte in `from..<end`.
     @inlinable
-    static func zero(in bytes: RawSpan, from: Int, end: Int) -> Int? {
+    public static func zero(in bytes: RawSpan, from: Int, end: Int) -> Int? {
         var offset = from
         while offset <= end &- 8 {
             let word = bytes.integer(at: offset, as: UInt64.self)

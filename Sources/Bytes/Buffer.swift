@@ -14,13 +14,30 @@
 /// be read.
 @safe
 public final class Buffer: @unchecked Sendable {
-    // Private, and passed to nobody by reference: so the compiler sees that no two accesses meet, and leaves out the
-    // checks at run time that properties of classes otherwise have.
-    private var base: UnsafeMutableRawPointer
+    /// Where the bytes are, how many there is room for, and how many are initialised.
+    ///
+    /// Visible to other modules, so that they can append a value without a call; and without the checks at run time
+    /// that nobody else is changing these: the invariant above is what they would check, value by value.
+    @exclusivity(unchecked) @usableFromInline var storedBase: UnsafeMutableRawPointer
+    @exclusivity(unchecked) @usableFromInline var storedCapacity: Int
+    @exclusivity(unchecked) @usableFromInline var storedCount: Int
+
+    @inlinable var base: UnsafeMutableRawPointer {
+        get { unsafe storedBase }
+        set { unsafe storedBase = newValue }
+    }
+
     /// Bytes that can be held without growing.
-    public private(set) var capacity: Int
+    @inlinable public internal(set) var capacity: Int {
+        get { unsafe storedCapacity }
+        set { unsafe storedCapacity = newValue }
+    }
+
     /// Initialised bytes.
-    private var filled: Int
+    @inlinable var filled: Int {
+        get { unsafe storedCount }
+        set { unsafe storedCount = newValue }
+    }
 
     /// A cache line; a page for large buffers, because writing around the page cache (`O_DIRECT`) asks for that.
     private static func alignment(_ capacity: Int) -> Int { capacity >= 1 << 20 ? 4096 : 64 }
@@ -29,9 +46,9 @@ public final class Buffer: @unchecked Sendable {
     public init(capacity: Int) {
         precondition(capacity >= 0)
         let rounded = max(capacity, 64)
-        unsafe base = .allocate(byteCount: rounded, alignment: Buffer.alignment(rounded))
-        self.capacity = rounded
-        filled = 0
+        unsafe storedBase = .allocate(byteCount: rounded, alignment: Buffer.alignment(rounded))
+        unsafe storedCapacity = rounded
+        unsafe storedCount = 0
     }
 
     /// A buffer holding a copy of `bytes`.
@@ -43,11 +60,12 @@ public final class Buffer: @unchecked Sendable {
     deinit { unsafe base.deallocate() }
 
     /// The number of initialised bytes.
-    public var count: Int { filled }
+    @inlinable public var count: Int { filled }
 
     /// The initialised bytes, borrowed.
     public var bytes: RawSpan {
         @_lifetime(borrow self)
+        @inlinable
         get {
             let span = unsafe RawSpan(_unsafeBytes: UnsafeRawBufferPointer(start: base, count: filled))
             return unsafe _overrideLifetime(span, borrowing: self)
@@ -75,6 +93,7 @@ public final class Buffer: @unchecked Sendable {
     }
 
     /// Appends a copy of `span`, growing when needed.
+    @inlinable
     public func append(_ span: RawSpan) {
         let added = span.byteCount
         if filled + added > capacity { reserve(filled + added) }
@@ -88,6 +107,7 @@ public final class Buffer: @unchecked Sendable {
     public func append(_ array: [UInt8]) { append(array.rawSpan) }
 
     /// Appends an integer in little-endian order.
+    @inlinable
     public func append<Integer: FixedWidthInteger>(littleEndian value: Integer) {
         let width = MemoryLayout<Integer>.size
         if filled + width > capacity { reserve(filled + width) }

@@ -21,7 +21,10 @@ import Testing
             target: "ObjectStore", modules: ["Bytes", "CLinux"],
             reason: "knows names and bytes, never what they mean; CLinux for direct I/O"),
         Rule(
-            target: "Archive", modules: ["Bytes", "BSON", "ObjectStore"],
+            target: "Columns", modules: ["Bytes", "BSON"],
+            reason: "turns documents into columns and back: knows no keys, packs or stores"),
+        Rule(
+            target: "Archive", modules: ["Bytes", "BSON", "Columns", "ObjectStore"],
             reason: "the storage engine knows no MongoDB and no network"),
         Rule(
             target: "Oplog", modules: ["Bytes", "BSON"],

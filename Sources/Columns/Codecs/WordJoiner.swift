@@ -1,0 +1,84 @@
+import Bytes
+
+/// Puts text together from numbers of words. One of the module's few files with `unsafe`.
+///
+/// A word is copied in steps of 16 bytes, of which what lies behind it is written over by the next: the spans of words
+/// and escapes have `slack` bytes behind their last, and so has the target.
+@safe
+struct WordJoiner {
+    /// Bytes that must follow the words, the escapes and the text.
+    static let slack = 16
+
+    private let target: UnsafeMutableRawPointer
+    private let limit: Int
+    /// Bytes of text so far.
+    private(set) var count = 0
+    /// Numbers read so far.
+    private(set) var token = 0
+    /// Escapes used so far.
+    private(set) var escape = 0
+    private var escapeOffset = 0
+
+    /// - Parameter target: has room for `limit` bytes and the slack.
+    init(target: UnsafeMutableRawPointer, limit: Int) {
+        unsafe self.target = target
+        self.limit = limit
+    }
+
+    /// Appends a value of `length` bytes.
+    mutating func join(
+        _ length: Int64, _ low: RawSpan, _ high: RawSpan, _ words: RawSpan, _ ends: [Int], _ escapes: RawSpan,
+        _ escapeLengths: IntegerCodec
+    ) throws(ColumnarFault) {
+        guard length >= 0, length <= Int64(limit &- count) else {
+            throw ColumnarFault.malformed("a length beyond the column")
+        }
+        let end = count &+ Int(length)
+        var isBehindWord = false
+        while count < end {
+            guard token < low.byteCount else { throw ColumnarFault.truncated }
+            var code = Int(low.byte(at: token))
+            if high.byteCount > 0 { code |= Int(high.byte(at: token)) << 8 }
+            token &+= 1
+            if code > 0 {
+                guard code < ends.count else { throw ColumnarFault.malformed("a number beyond the vocabulary") }
+                let start = ends[code &- 1]
+                try append(words, start, ends[code] &- start, end, &isBehindWord)
+            } else {
+                guard escape < escapeLengths.count else { throw ColumnarFault.truncated }
+                let size = escapeLengths.value(at: escape)
+                guard size > 0, size <= Int64(escapes.byteCount &- Self.slack &- escapeOffset) else {
+                    throw ColumnarFault.truncated
+                }
+                try append(escapes, escapeOffset, Int(size), end, &isBehindWord)
+                escape &+= 1
+                escapeOffset &+= Int(size)
+            }
+        }
+    }
+
+    @inline(__always)
+    private mutating func append(
+        _ source: RawSpan, _ start: Int, _ size: Int, _ end: Int, _ isBehindWord: inout Bool
+    ) throws(ColumnarFault) {
+        let isWord = Vocabulary.isWordByte(source.byte(at: start))
+        let space = isWord && isBehindWord ? 1 : 0
+        guard size &+ space <= end &- count else { throw ColumnarFault.malformed("a word beyond its value") }
+        // Written always, and written over unless it counts.
+        unsafe target.storeBytes(of: 0x20, toByteOffset: count, as: UInt8.self)
+        count &+= space
+        // Safe: the callers compared `start + size` with the end of what the slack follows; the target has slack too.
+        unsafe source.withUnsafeBytes { source in
+            let from = unsafe source.baseAddress! + start
+            let to = unsafe target + count
+            var at = 0
+            repeat {
+                unsafe (to + at).storeBytes(
+                    of: (from + at).loadUnaligned(as: SIMD16<UInt8>.self), as: SIMD16<UInt8>.self)
+                at &+= 16
+            } while at < size
+        }
+        count &+= size
+        isBehindWord = isWord
+    }
+}

@@ -1,0 +1,51 @@
+import BSON
+public import Bytes
+
+/// Encodes chunks of documents in columns, format-spec.md §6.4. One instance a worker: its memory is reused.
+public final class ColumnarEncoder {
+    private let shredder = Shredder()
+    private let sink: StreamSink
+    private let writer: ColumnWriter
+
+    /// - Parameter level: the zstd level for text, as `ZstdCompressor.levels`.
+    public convenience init(level: Int) { self.init(sink: StreamSink(level: level)) }
+
+    init(sink: StreamSink) {
+        self.sink = sink
+        writer = ColumnWriter(sink: sink)
+    }
+
+    /// Appends the encoded chunk to `output`.
+    ///
+    /// - Parameter chunk: documents, one behind the other.
+    /// - Returns: its size; nil, and nothing is appended, when the chunk is no valid BSON or too irregular for the
+    ///   tables, or would not be smaller than it is.
+    public func encode(_ chunk: RawSpan, appendingTo output: Buffer) -> Int? {
+        let start = output.count
+        guard encodeWhateverItTakes(chunk, appendingTo: output) else { return nil }
+        guard output.count - start < chunk.byteCount else {
+            output.truncate(to: start)
+            return nil
+        }
+        return output.count - start
+    }
+
+    /// The same for chunks that are larger in columns: false only when they cannot be taken apart.
+    func encodeWhateverItTakes(_ chunk: RawSpan, appendingTo output: Buffer) -> Bool {
+        guard chunk.byteCount > 0,
+            (try? BSONValidator.validateDocuments(inChunk: chunk, strictness: .server)) != nil,
+            shredder.shred(chunk)
+        else { return false }
+        sink.reset()
+        let (symbols, definitions) = (shredder.symbols, shredder.definitions)
+        sink.put(symbols.bytes, isText: true)
+        sink.put(definitions.bytes, isText: true)
+        let columns = shredder.columns
+        sink.directory.append(varint: UInt64(columns.count))
+        for column in 0..<columns.count {
+            writer.put(columns.bytes(of: column), type: shredder.model.type(ofColumn: column))
+        }
+        sink.finish(into: output)
+        return true
+    }
+}
