@@ -22,6 +22,12 @@ static inline CURLcode cairn_curl_set_receiver(CURL *handle, CURLoption option, 
     return curl_easy_setopt(handle, option, receiver);
 }
 
+typedef int (*cairn_curl_observer)(void *context, char *peer, char *own, int peerPort, int ownPort);
+
+static inline CURLcode cairn_curl_set_observer(CURL *handle, CURLoption option, cairn_curl_observer observer) {
+    return curl_easy_setopt(handle, option, observer);
+}
+
 static inline CURLcode cairn_curl_get_long(CURL *handle, CURLINFO info, long *value) {
     return curl_easy_getinfo(handle, info, value);
 }

@@ -62,3 +62,11 @@ final class Waits: Sendable {
     var all: [Duration] { durations.withLock { $0 } }
     func note(_ duration: Duration) { durations.withLock { $0.append(duration) } }
 }
+
+/// Numbers that threads leave.
+final class Results: Sendable {
+    private let numbers = Mutex<[Int]>([])
+
+    var all: [Int] { numbers.withLock { $0 } }
+    func note(_ number: Int) { numbers.withLock { $0.append(number) } }
+}

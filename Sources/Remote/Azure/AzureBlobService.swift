@@ -19,12 +19,25 @@ struct AzureBlobService: Sendable {
         var tries = 0
         var response = try attempt(request, body: body, into: buffer, bodyMax: bodyMax, tries: &tries)
         // A token can be withdrawn, and a clock be wrong about its end: once more with a new one.
-        if response.response.status == 401, case .tokens(let source) = access.credential, let token = response.token {
+        if Self.refusesToken(response.response), case .tokens(let source) = access.credential,
+            let token = response.token
+        {
             source.discard(token)
             buffer.truncate(to: response.start)
             response = try attempt(request, body: body, into: buffer, bodyMax: bodyMax, tries: &tries)
         }
         return (response.response, tries)
+    }
+
+    private static func refusesToken(_ response: HTTPResponse) -> Bool {
+        response.status == 401
+            || (response.status == 403
+                && ["AuthenticationFailed", "InvalidAuthenticationInfo"].contains(AzureFailure.code(response)))
+    }
+
+    /// Bytes that were damaged on their way there may arrive whole the next time.
+    private static func isDamage(_ response: HTTPResponse) -> Bool {
+        ["Md5Mismatch", "Crc64Mismatch"].contains(AzureFailure.code(response))
     }
 
     private func attempt(
@@ -37,7 +50,10 @@ struct AzureBlobService: Sendable {
         }
         var token: String?
         let plain = request.http(endpoint: access.endpoint, signature: signature)
-        let response = try exchange.send(plain, body: body, into: buffer, bodyMax: bodyMax, tries: &tries) { http in
+        let response = try exchange.send(
+            plain, body: body, into: buffer, bodyMax: bodyMax, tries: &tries, isPassing: Self.isDamage
+        ) {
+            http in
             var dated = request
             dated.headers["x-ms-version"] = Self.version
             dated.headers["x-ms-date"] = HTTPDate.text(Int64(Date().timeIntervalSince1970))

@@ -17,6 +17,8 @@ extension AzureBlobStore {
             list = try putBlocks(name, bytes)
             commit = request(.put, name, query: [("comp", "blocklist")])
             commit.headers["Content-Type"] = "text/xml"
+            commit.headers["Content-MD5"] = list.flatMap { MD5.hash($0.rawSpan) }
+                .map { Data($0).base64EncodedString() }
             commit.headers["x-ms-blob-content-type"] = "application/octet-stream"
         }
         commit.headers["x-ms-blob-content-md5"] = digest

@@ -14,6 +14,7 @@ struct ManagedIdentity: TokenIssuer {
     /// Which of several user-assigned identities; nil for the only one.
     let clientID: String?
 
+    /// While the service is being updated, for up to 70 seconds, it answers with 404 or 410.
     func issue() throws -> AccessToken {
         var url =
             "\(endpoint)/metadata/identity/oauth2/token?api-version=2018-02-01&resource="
@@ -23,7 +24,8 @@ struct ManagedIdentity: TokenIssuer {
         request.headers["Metadata"] = "true"
         request.usesProxy = false
         return try exchange.token(
-            request, remedy: "is a managed identity assigned to this machine, and AZURE_CLIENT_ID one of its?")
+            request, remedy: "is a managed identity assigned to this machine, and AZURE_CLIENT_ID one of its?"
+        ) { [404, 410].contains($0.status) }
     }
 }
 

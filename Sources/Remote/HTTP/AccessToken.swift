@@ -34,9 +34,15 @@ public final class TokenSource: Sendable {
     func token() throws -> String {
         try current.withLock { current in
             if let current, current.expires - Self.margin > now() { return current.text }
-            let issued = try issuer.issue()
-            current = issued
-            return issued.text
+            do {
+                let issued = try issuer.issue()
+                current = issued
+                return issued.text
+            } catch let error as CairnError where error.code == .unreachable {
+                // An outage of the identity service is none of the store's as long as the old token lasts.
+                if let current, current.expires > now() { return current.text }
+                throw error
+            }
         }
     }
 

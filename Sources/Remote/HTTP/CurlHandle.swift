@@ -34,6 +34,7 @@ final class CurlHandle: @unchecked Sendable {
 
         setTransport(options, request)
         setReceivers(transfer)
+        countSends(transfer)
         let list = unsafe try headerList(request.headers)
         defer { unsafe curl_slist_free_all(list) }
         unsafe cairn_curl_set_pointer(handle, CURLOPT_HTTPHEADER, list)
@@ -45,7 +46,7 @@ final class CurlHandle: @unchecked Sendable {
         }
         var status = 0
         unsafe cairn_curl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
-        return HTTPResponse(status: status, headers: transfer.headers)
+        return HTTPResponse(status: status, headers: transfer.headers, sends: transfer.sends)
     }
 
     /// The body is lent to libcurl for the length of the call: it sends from there, again too if a connection kept
@@ -108,6 +109,16 @@ final class CurlHandle: @unchecked Sendable {
         }
     }
 
+    /// libcurl sends a request again by itself when a connection that it had kept breaks before there is an answer.
+    private func countSends(_ transfer: Transfer) {
+        unsafe cairn_curl_set_pointer(
+            handle, CURLOPT_PREREQDATA, Unmanaged.passUnretained(transfer).toOpaque())
+        unsafe cairn_curl_set_observer(handle, CURLOPT_PREREQFUNCTION) { context, _, _, _, _ in
+            unsafe Unmanaged<Transfer>.fromOpaque(context!).takeUnretainedValue().sends += 1
+            return CURL_PREREQFUNC_OK
+        }
+    }
+
     private func headerList(_ headers: HTTPHeaders) throws -> UnsafeMutablePointer<curl_slist>? {
         var list: UnsafeMutablePointer<curl_slist>?
         // libcurl would wait up to a second for `100 Continue` before a body, and name a form as its type.
@@ -140,6 +151,8 @@ final class CurlHandle: @unchecked Sendable {
 private final class Transfer {
     let buffer: Buffer
     let start: Int
+    /// How often the request went out.
+    var sends = 0
     private let bodyMax: Int
     private(set) var headers = HTTPHeaders()
     private(set) var failure: CairnError?

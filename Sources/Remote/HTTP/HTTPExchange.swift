@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 public import ObjectStore
 
 /// A request with its answer, tried again while the service is too busy or the connection breaks.
@@ -11,7 +12,7 @@ public struct HTTPExchange: Sendable {
     private let policy: RetryPolicy
 
     /// Longer waits than this are the operator's to decide about.
-    private static let retryAfterMax = 120
+    private static let retryAfterMax: Int64 = 120
 
     /// Requests of `client`, tried again by `policy`.
     public init(client: HTTPClient = HTTPClient(), policy: RetryPolicy = RetryPolicy()) {
@@ -24,10 +25,12 @@ public struct HTTPExchange: Sendable {
     ///
     /// - Parameters:
     ///   - prepare: called before each try; for what must be fresh, such as the date and the signature.
+    ///   - isPassing: tells of other answers that they may be better the next time.
     ///   - tries: counts the tries made.
     func send(
         _ request: HTTPRequest, body: RawSpan? = nil, into buffer: Buffer, bodyMax: Int = 1 << 30,
-        tries: inout Int, prepare: (inout HTTPRequest) throws -> Void = { _ in }
+        tries: inout Int, isPassing: (HTTPResponse) -> Bool = { _ in false },
+        prepare: (inout HTTPRequest) throws -> Void = { _ in }
     ) throws -> HTTPResponse {
         let start = buffer.count
         while true {
@@ -36,7 +39,8 @@ public struct HTTPExchange: Sendable {
             try prepare(&prepared)
             do {
                 let response = try client.send(prepared, body: body, into: buffer, bodyMax: bodyMax)
-                guard Self.isTransient(response.status), tries < policy.triesMax,
+                tries += max(0, response.sends - 1)
+                guard Self.isTransient(response.status) || isPassing(response), tries < policy.triesMax,
                     request.isRepeatable || response.status == 429
                 else { return response }
                 buffer.truncate(to: start)
@@ -51,10 +55,11 @@ public struct HTTPExchange: Sendable {
 
     /// The same for callers who do not count.
     func send(
-        _ request: HTTPRequest, body: RawSpan? = nil, into buffer: Buffer, bodyMax: Int = 1 << 30
+        _ request: HTTPRequest, body: RawSpan? = nil, into buffer: Buffer, bodyMax: Int = 1 << 30,
+        isPassing: (HTTPResponse) -> Bool = { _ in false }
     ) throws -> HTTPResponse {
         var tries = 0
-        return try send(request, body: body, into: buffer, bodyMax: bodyMax, tries: &tries)
+        return try send(request, body: body, into: buffer, bodyMax: bodyMax, tries: &tries, isPassing: isPassing)
     }
 
     /// 501 and 505 are about the request, and stay so.
@@ -62,8 +67,11 @@ public struct HTTPExchange: Sendable {
         [408, 429, 500, 502, 503, 504].contains(status)
     }
 
+    /// RFC 9110 §10.2.3: seconds, or a date.
     private static func pause(_ response: HTTPResponse) -> Duration? {
-        guard let seconds = response.headers["Retry-After"].flatMap({ Int($0) }), seconds >= 0 else { return nil }
+        guard let text = response.headers["Retry-After"] else { return nil }
+        let seconds = Int64(text) ?? HTTPDate.seconds(text).map { max(0, $0 - Int64(time(nil))) }
+        guard let seconds, seconds >= 0 else { return nil }
         return .seconds(min(seconds, retryAfterMax))
     }
 }

@@ -80,6 +80,9 @@ public struct HTTPResponse: Sendable {
     public let status: Int
     /// The header fields.
     public let headers: HTTPHeaders
+    /// How often the request went out: more than once when a connection that was kept alive turned out to be dead, when
+    /// a server that got it the first time may have done it already.
+    let sends: Int
 
     /// Whether the status says that the request was done.
     var isSuccess: Bool { 200..<300 ~= status }

@@ -27,13 +27,16 @@ extension HTTPExchange {
     /// Sends a request for a token and reads the answer.
     ///
     /// - Throws: `.unreachable` while the service is too busy, `.authentication` with the remedy when it refuses.
-    func token(_ request: HTTPRequest, form: String? = nil, remedy: String) throws -> AccessToken {
+    func token(
+        _ request: HTTPRequest, form: String? = nil, remedy: String,
+        isPassing: (HTTPResponse) -> Bool = { _ in false }
+    ) throws -> AccessToken {
         let asked = Int64(Date().timeIntervalSince1970)
         let body = Buffer(capacity: 4096)
         let text = form.map { Array($0.utf8) }
         let response =
             try text.map { try send(request, body: $0.rawSpan, into: body, bodyMax: 1 << 20) }
-            ?? send(request, into: body, bodyMax: 1 << 20)
+            ?? send(request, into: body, bodyMax: 1 << 20, isPassing: isPassing)
         guard response.isSuccess, let answer = try? JSONDecoder().decode(TokenAnswer.self, from: Data(body.array))
         else {
             guard !Self.isTransient(response.status) else {
