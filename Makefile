@@ -35,13 +35,14 @@ demo: build ## back a throwaway server up, restore it into another, prove both e
 	swift build -c release --product fixture $(STRICT)
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" .ci/demo.sh
 
-bench: build ## the engine's benchmarks, and cairn beside mongodump, restic and borg
+bench: build ## the engine's benchmarks, cairn beside mongodump, restic and borg, replication beside rclone
 	@.ci/setup.sh --bench
 	swift build -c release --product fixture $(STRICT)
 	swift run -c release --package-path benchmarks pipeline
 	swift run -c release --package-path benchmarks fold
 	swift build -c release --package-path benchmarks --product snapshots
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/compare
+	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/replicate
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/tailing
 
 clean: ## remove what was built; the cached mongod and SDK stay

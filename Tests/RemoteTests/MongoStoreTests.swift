@@ -59,6 +59,17 @@ struct MongoStoreTests {
             _ = try client.run(
                 ["delete": .string("cairn.objects"), "deletes": [["q": [:], "limit": 0]]], db: store.database)
         }
+        // A part that is whole, but another one.
+        let other = [UInt8](repeating: 8, count: 1 << 20)
+        let digest = SHA256.hash(other.rawSpan)
+        let exchange: BSONDocument = [
+            "$set": ["data": .binary(subtype: 0, other), "sha256": .binary(subtype: 0, digest.bytes)]
+        ]
+        try store.put(big, [UInt8](repeating: 7, count: 2_500_000).rawSpan, mode: .replace)
+        _ = try client.run(
+            ["update": "cairn.parts", "updates": [["q": ["_id.part": 1], "u": .document(exchange), "multi": true]]],
+            db: store.database)
+        expectError(.corrupt) { try store.get(big, into: Buffer(capacity: 0)) }
         try store.put(big, [UInt8](repeating: 7, count: 2_500_000).rawSpan, mode: .replace)
         _ = try client.run(
             ["delete": "cairn.parts", "deletes": [["q": ["_id.part": 1], "limit": 0]]], db: store.database)

@@ -10,8 +10,9 @@ public struct ReplicateOptions: Sendable {
     public var prune = false
     /// See `prune`. A deletion at the source, by mistake or malice, reaches the replica only after this.
     public var grace: Int64 = 7 * 86_400
-    /// Copies at once. Each holds one object in memory, at most a pack: with 16 MiB packs 5 stay below 100 MiB.
-    public var copies = 5
+    /// Copies at once. Each holds one object in memory, at most a pack, and what its store makes of it: with packs of
+    /// 16 MiB, 4 copies stay below 150 MiB.
+    public var copies = 4
     /// Says what would be done; changes nothing.
     public var dryRun = false
 

@@ -41,7 +41,12 @@ struct ReplicationPlan {
         var listed: [String: [ObjectInfo]] = [:]
         for folder in Self.order.reversed() { listed[folder] = try Self.objects(of: source, folder) }
         var there: [ObjectName: ObjectInfo] = [:]
-        for folder in Self.order { for info in try Self.objects(of: replica, folder) { there[info.name] = info } }
+        // One listing: what order the replica's objects are seen in does not matter, for nobody else writes there.
+        let folders = Set(Self.order)
+        try replica.list(prefix: "") { info in
+            let folder = Self.folder(of: info.name)
+            if folders.contains(folder), !folder.isEmpty || info.name == Names.config { there[info.name] = info }
+        }
 
         replicaBytes = there.values.reduce(0) { $0 + $1.size }
         for folder in Self.order {

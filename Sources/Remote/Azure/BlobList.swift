@@ -1,6 +1,4 @@
 import Bytes
-import Foundation
-import FoundationXML
 
 /// One blob of a listing.
 struct BlobListItem {
@@ -28,70 +26,13 @@ struct BlobList {
     ///
     /// - Throws: `.server` for what is no whole listing: a page cut short must not look like fewer blobs.
     init(_ body: Buffer, of resource: String) throws {
-        let reader = BlobListReader()
-        let parser = XMLParser(data: Data(body.array))
-        parser.delegate = reader
-        guard parser.parse(), reader.isWhole else {
+        var reader = BlobListReader(body.array)
+        guard reader.read() else {
             throw CairnError(
                 .server, "the listing is not the XML that the Blob service sends; is this its address?",
                 object: resource)
         }
         items = reader.items
         nextMarker = reader.nextMarker
-    }
-}
-
-private final class BlobListReader: NSObject, XMLParserDelegate {
-    var items: [BlobListItem] = []
-    var nextMarker = ""
-    /// The document is an `EnumerationResults` with everything that a page has.
-    var isWhole: Bool { sawBlobs && sawMarker && !isWrong }
-
-    private var sawBlobs = false
-    private var sawMarker = false
-    private var isWrong = false
-    private var item: BlobListItem?
-    private var text = ""
-
-    func parser(
-        _ parser: XMLParser, didStartElement element: String, namespaceURI: String?, qualifiedName: String?,
-        attributes: [String: String] = [:]
-    ) {
-        text = ""
-        if element == "Blob" { item = BlobListItem() }
-        if element == "Blobs" { sawBlobs = true }
-    }
-
-    func parser(_ parser: XMLParser, foundCharacters characters: String) { text += characters }
-
-    func parser(
-        _ parser: XMLParser, didEndElement element: String, namespaceURI: String?, qualifiedName: String?
-    ) {
-        switch element {
-        case "Name" where item?.name == "": item?.name = text
-        case "Content-Length": setSize()
-        case "Last-Modified": setModified()
-        case "AccessTier": item?.tier = text
-        case "ArchiveStatus": item?.archiveStatus = text
-        case "Content-MD5": item?.contentMD5 = text
-        case "ResourceType": item?.isDirectory = text == "directory"
-        case "Blob":
-            if let item { items.append(item) }
-            item = nil
-        case "NextMarker":
-            nextMarker = text
-            sawMarker = true
-        default: break
-        }
-    }
-
-    private func setSize() {
-        guard let size = Int(text), size >= 0 else { return isWrong = true }
-        item?.size = size
-    }
-
-    private func setModified() {
-        guard let seconds = HTTPDate.seconds(text) else { return isWrong = true }
-        item?.modified = seconds
     }
 }

@@ -79,31 +79,39 @@ extension MongoStore {
         }
         let start = buffer.count
         buffer.reserve(start + range.count)
+        let digests = Buffer(capacity: numbers.count * Digest256.byteCount)
         try session { client in
             buffer.truncate(to: start)
+            digests.removeAll()
             var next = numbers.lowerBound
             try client.forEachDocument(of: find, db: database, namespace: namespace(Self.parts)) { part in
-                try append(part, number: next, of: record, range, name, to: buffer)
+                try append(part, number: next, of: record, range, name, to: buffer).append(to: digests)
                 next += 1
             }
             guard next == numbers.upperBound + 1 else { throw damaged(name, next * Self.partSize) }
         }
+        let isWhole = range.count == record.size
+        guard !isWhole || SHA256.hash(digests.bytes) == record.sha256 else { throw damaged(name, 0) }
     }
 
     /// Appends what `range` wants of one part, after the part's digest has been checked.
+    ///
+    /// - Returns: that digest.
     private func append(
         _ part: DocumentView, number: Int, of record: ObjectRecord, _ range: Range<Int>, _ name: ObjectName,
         to buffer: Buffer
-    ) throws {
+    ) throws -> Digest256 {
         let start = number * Self.partSize
         let count = min(Self.partSize, record.size - start)
         guard let data = try part.first(named: "data")?.binary, data.byteCount == count,
             try part.first(named: "_id")?.document?.first(named: "part")?.integer == Int64(number),
-            let stored = try part.first(named: "sha256")?.binary, stored.byteCount == Digest256.byteCount,
-            SHA256.hash(data) == Digest256(stored)
+            let stored = try part.first(named: "sha256")?.binary, stored.byteCount == Digest256.byteCount
         else { throw damaged(name, start) }
+        let digest = Digest256(stored)
+        guard SHA256.hash(data) == digest else { throw damaged(name, start) }
         let wanted = range.clamped(to: start..<start + count)
         buffer.append(data.extracting(wanted.lowerBound - start..<wanted.upperBound - start))
+        return digest
     }
 
     private func damaged(_ name: ObjectName, _ offset: Int) -> CairnError {

@@ -11,17 +11,15 @@ extension MongoStore {
     public func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode) throws {
         let upload = RandomID.random()
         let isInline = bytes.byteCount <= Self.inlineMax
-        if !isInline {
-            // Saves sending a pack that is there already; who wins is decided below.
-            if mode == .ifAbsent, try stat(name) != nil { throw exists(name) }
-            try putParts(upload, bytes)
-        }
+        // Saves sending a pack that is there already; who wins is decided below.
+        if !isInline, mode == .ifAbsent, try stat(name) != nil { throw exists(name) }
+        let digest = isInline ? SHA256.hash(bytes) : try putParts(upload, bytes)
         let record = BSONDocument { record in
             record.append("_id", .string(name.path))
             record.append("size", .int64(Int64(bytes.byteCount)))
             record.append("modified", "$$NOW")
             record.append("upload", .binary(subtype: 0, upload.bytes))
-            record.append("sha256", .binary(subtype: 0, SHA256.hash(bytes).bytes))
+            record.append("sha256", .binary(subtype: 0, digest.bytes))
             if isInline { record.append("data", binary: bytes) }
         }
         switch mode {
@@ -78,9 +76,11 @@ extension MongoStore {
         throw CairnError(.server, "too many writers of one object at once", object: "\(location) \(name)")
     }
 
-    private func putParts(_ upload: RandomID, _ bytes: RawSpan) throws {
+    /// - Returns: the digest of the parts' digests.
+    private func putParts(_ upload: RandomID, _ bytes: RawSpan) throws -> Digest256 {
         let count = (bytes.byteCount + Self.partSize - 1) / Self.partSize
         let at = Int64(time(nil)) * 1_000
+        let digests = Buffer(capacity: count * Digest256.byteCount)
         for first in stride(from: 0, to: count, by: Self.partsPerCommand) {
             let numbers = first..<min(first + Self.partsPerCommand, count)
             var command = DocumentBuilder(capacity: numbers.count * (Self.partSize + 256))
@@ -94,17 +94,20 @@ extension MongoStore {
                 command.openDocument(String(number - first))
                 command.append("_id", .document(Self.partID(upload, number)))
                 command.append("at", .date(at))
-                command.append("sha256", .binary(subtype: 0, SHA256.hash(part).bytes))
+                let digest = SHA256.hash(part)
+                digest.append(to: digests)
+                command.append("sha256", .binary(subtype: 0, digest.bytes))
                 command.append("data", binary: part)
                 command.close()
             }
             command.close()
-            try insert(command.finish(), count: numbers.count)
+            try insert(command.finish())
         }
+        return SHA256.hash(digests.bytes)
     }
 
     /// A part that is there already was brought by an earlier try: nobody else knows the upload's id.
-    private func insert(_ command: BSONDocument, count: Int) throws {
+    private func insert(_ command: BSONDocument) throws {
         try session { client in
             let reply = try client.run(command, db: database, namespace: namespace(Self.parts))
             try reply.withView { reply in
