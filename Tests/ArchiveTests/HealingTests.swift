@@ -93,6 +93,35 @@ import Testing
         return bytes
     }
 
+    /// Nothing refers to a snapshot or a segment: the replica tells that one is lost, the audit records that another
+    /// was removed.
+    @Test func lostCommitsAreFoundInTheReplica() throws {
+        let repository = try Engine.makeRepository()
+        let first = try Engine.backUp(["shop.users": [Engine.documents(0..<3)]], to: repository)
+        let second = try Engine.backUp(["shop.users": [Engine.documents(0..<9)]], to: repository, at: 2)
+        var segments: [Segment] = []
+        for start in [UInt32(10), 20, 30] {
+            segments.append(try SegmentSample.write(from: start, to: start + 10, to: repository))
+        }
+        let replica = try Self.copy(repository.store)
+        for name in try Tampering(store: repository.store).names("packs/") { try repository.store.delete(name) }
+        let gone = [Names.object(.snapshot, first.id), Names.object(.segment, segments[1].id)]
+        let forgotten: [ObjectName] = [Names.object(.snapshot, second.id), Names.object(.segment, segments[2].id)]
+        let removed = forgotten.map { BSONValue.string($0.path) }
+        try repository.appendAudit(operation: "forget", program: "test", details: ["removed": .array(removed)])
+        for name in gone + forgotten { try repository.store.delete(name) }
+
+        let sources = [Healing.Source(name: "west", store: replica)]
+        let report = try Repair.run(repository, options: Self.all, replicas: sources)
+        #expect(report.after.isSound, "\(report.after.damage)")
+        let healed = Set(report.healed.filter { $0.failure == nil }.map(\.name))
+        #expect(healed.isSuperset(of: gone) && healed.isDisjoint(with: forgotten))
+        #expect(try repository.snapshotIDs() == [first.id])
+        #expect(Set(try repository.segmentIDs()) == [segments[0].id, segments[1].id])
+        #expect(try SegmentSample.contents(segments[1], of: repository).entries.count == 11)
+        #expect(try !Repair.run(repository, options: Self.all, replicas: sources).changed)
+    }
+
     /// Nothing tells any more which packs there were: the replica's index does.
     @Test func packsAreFoundWithoutAnyIndex() throws {
         let subject = try Self.makeSubject()

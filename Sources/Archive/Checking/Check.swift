@@ -153,11 +153,7 @@ public enum Check {
     private static func findMissingSnapshots(
         _ records: [AuditRecord], _ repository: Repository, _ snapshots: [RandomID], _ findings: Findings
     ) throws {
-        var removed: Set<String> = []
-        for record in records {
-            let names = try? record.details.optional("removed", as: [String].self, in: "")
-            removed.formUnion(names ?? [])
-        }
+        let removed = removedNames(records)
         let present = Set(snapshots)
         for record in records where record.operation.hasPrefix("backup") {
             guard let text = try? record.details.optional("snapshot", as: String.self, in: ""),
@@ -170,6 +166,16 @@ public enum Check {
             let number = findings.add(Damage(object: name.path, message: message))
             findings.attribute(Affected(snapshot: id, namespace: nil, documents: nil), to: number)
         }
+    }
+
+    /// What the records say was taken out of service. format-spec.md §9.6 [H-4].
+    static func removedNames(_ records: [AuditRecord]) -> Set<String> {
+        var removed: Set<String> = []
+        for record in records {
+            let names = try? record.details.optional("removed", as: [String].self, in: "")
+            removed.formUnion(names ?? [])
+        }
+        return removed
     }
 
     private static func listUnknown(_ repository: Repository, _ report: inout CheckReport) throws {

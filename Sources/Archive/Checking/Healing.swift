@@ -88,6 +88,23 @@ struct Healer {
         found.report.damage.compactMap { ObjectName($0.object) }.filter(isReplicated)
     }
 
+    /// The snapshots and segments that replicas have and this store has not, and that nobody is known to have removed:
+    /// nothing refers to them, so only a replica can tell that one is lost. Void ones are no loss.
+    func unmissed() throws -> [ObjectName] {
+        var names: [ObjectName] = []
+        var removed = Check.removedNames(try repository.verifyAudit().records)
+        let present = Set(try repository.snapshotIDs() + repository.segmentIDs())
+        for source in sources {
+            let theirs = view(source.store)
+            removed.formUnion(Check.removedNames(try theirs.verifyAudit().records))
+            let snapshots = try theirs.snapshots(damaged: { _, _ in }).filter { !present.contains($0.id) }
+            let segments = try theirs.segments(damaged: { _, _ in }).filter { !present.contains($0.id) }
+            names += try repository.valid(segments).map { Names.object(.segment, $0.id) }
+            names += try repository.valid(snapshots).map { Names.object(.snapshot, $0.id) }
+        }
+        return names.filter { !removed.contains($0.path) }
+    }
+
     /// The packs in which replicas have chunks that cannot be read, and after them the index objects that say so: for
     /// chunks whose pack nothing names any more, or that were in another pack when they were copied.
     func holders(of chunks: Set<ChunkID>) throws -> [ObjectName] {

@@ -63,6 +63,10 @@ public enum Repair {
         let healer = Healer(
             store: repository.store, repository: repository, sources: replicas, aside: copies ?? repository.store,
             folder: Healing.newFolder())
+        if !replicas.isEmpty, try heal(healer.unmissed(), with: healer, &report) {
+            found = try Check.examine(repository, options: options, monitor: monitor)
+            report.after = found.report
+        }
         // What was put back may name further objects that are lost.
         while !replicas.isEmpty, try heal(found, with: healer, &report) {
             found = try Check.examine(repository, options: options, monitor: monitor)
