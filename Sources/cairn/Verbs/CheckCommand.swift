@@ -18,7 +18,7 @@ struct CheckCommand: Verb {
             are made anew from the packs, and what is whole in damaged packs is moved to new ones. The next backup \
             stores what is missing again, and earlier snapshots become whole with it. With --from, a replica is asked \
             before that: its copy of each damaged or lost object is put back once it has been authenticated, and all \
-            its chunks decrypted and hashed; snapshots and segments too that it has and that nobody removed. Combine it \
+            its chunks decrypted and hashed; so are snapshots and segments that it has and nobody removed. Combine it \
             with --read-data to heal damage inside chunks.
 
             --replay proves snapshots by the oplog: each is compared with the one before it and all operations since, \
