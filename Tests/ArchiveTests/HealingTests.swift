@@ -2,6 +2,7 @@ import Archive
 import BSON
 import Bytes
 import ObjectStore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -131,6 +132,23 @@ import Testing
         let report = try Repair.run(subject.repository, options: Self.all, replicas: subject.sources)
         #expect(report.healed.allSatisfy { $0.failure == nil && !$0.wasThere })
         try expectWhole(subject, report, Names.config)
+    }
+
+    /// A store that checks what it keeps gives nothing of a damaged object, so there is nothing to put aside.
+    @Test func whatTheStoreItselfFindsDamagedIsHealed() throws {
+        let subject = try Self.makeSubject()
+        let pack = try #require(try subject.tampering.names("packs/").first)
+        let isHealed = Atomic(false)
+        let checking = FaultInjectingStore(subject.repository.store) { call in
+            guard call.path == pack.path else { return nil }
+            if call.operation == .put { isHealed.store(true, ordering: .relaxed) }
+            guard [.get, .getRange].contains(call.operation), !isHealed.load(ordering: .relaxed) else { return nil }
+            return .fail(CairnError(.corrupt, "the store's own checksum does not fit", object: pack.path))
+        }
+        let repository = try Repository.open(store: checking, key: Engine.key)
+        let report = try Repair.run(repository, options: Self.all, replicas: subject.sources)
+        #expect(report.healed.map(\.name) == [pack] && report.healed[0].wasThere && report.healed[0].copy == nil)
+        try expectWhole(subject, report, pack)
     }
 
     @Test func damagedCopiesHealNothingAndOthersAreAsked() throws {

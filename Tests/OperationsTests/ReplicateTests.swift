@@ -71,6 +71,28 @@ import Testing
         }
     }
 
+    /// A medium that does not keep what it was given is found out by reading back, and the next run mends the copy.
+    @Test func badCopiesAreRemoved() throws {
+        let source = try makeSource(), replica = MemoryStore()
+        let pack = ObjectName(trusted: "packs/ab/abc")
+        let faulty = FaultInjectingStore(replica) { call in
+            call.operation == .put && call.path == pack.path ? .flipBit(5) : nil
+        }
+        let error = expectError(.corrupt) { try replicate(source, faulty) { $0.verify = true } }
+        #expect(error?.message.contains("replicate again") == true)
+        #expect(try replica.stat(pack) == nil)
+        try replicate(source, replica) { $0.verify = true }
+        #expect(try replica.text(pack) == pack.path)
+        // One that somebody else put is not ours to remove.
+        let raced = MemoryStore()
+        let racing = FaultInjectingStore(raced) { call in
+            if call.operation == .put, call.path == pack.path { try? raced.put(pack, "another") }
+            return nil
+        }
+        expectError(.corrupt) { try replicate(source, racing) { $0.verify = true } }
+        #expect(try raced.text(pack) == "another")
+    }
+
     /// A damaged object of the source takes no good copy's place.
     @Test func whatIsThereIsNeverReplaced() throws {
         let source = try makeSource(), replica = MemoryStore()

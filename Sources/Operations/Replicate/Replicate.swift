@@ -168,24 +168,34 @@ public struct Replicate: Sendable {
         } catch let error as CairnError where error.code == .notFound {
             return nil
         }
+        var isOurs = true
         do {
             try replica.put(info.name, buffer.bytes, mode: .ifAbsent)
         } catch let error as CairnError where error.code == .alreadyExists {
             // Another replication was faster.
+            isOurs = false
         }
-        if options.verify { try verify(info.name, buffer) }
+        if options.verify { try verify(info.name, buffer, isOurs: isOurs) }
         progress.add(documents: 1, bytesIn: buffer.count)
         return buffer.count
     }
 
-    private func verify(_ name: ObjectName, _ original: Buffer) throws {
+    /// A bad copy of our own is removed, or no later run would make another one.
+    private func verify(_ name: ObjectName, _ original: Buffer, isOurs: Bool) throws {
         let copy = Buffer(capacity: original.count)
-        try replica.get(name, into: copy)
-        guard spansEqual(original.bytes, copy.bytes) else {
-            throw CairnError(
-                .corrupt, "the copy differs from what was sent; delete it from the replica and replicate again",
-                object: "\(replica.location) \(name)")
+        do {
+            try replica.get(name, into: copy)
+        } catch let error as CairnError where error.code == .corrupt {
+            copy.removeAll()
         }
+        if spansEqual(original.bytes, copy.bytes) { return }
+        let isRemoved = isOurs && (try? replica.delete(name)) != nil
+        throw CairnError(
+            .corrupt,
+            isRemoved
+                ? "the copy was not what was sent, and is removed; replicate again"
+                : "the copy is not what was sent; `check` of both tells which one is damaged",
+            object: "\(replica.location) \(name)")
     }
 
     /// Follows the source's deletions, each after its grace period, and writes down what waits.
