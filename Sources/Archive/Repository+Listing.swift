@@ -3,18 +3,20 @@ import Bytes
 
 extension Repository {
     /// Threads that read small objects: stores answer slowly more often than they are busy.
-    private static let listingThreads = 8
+    static let listingThreads = 8
 
     /// Reads all small objects of `kind`, by id. Those that somebody removes meanwhile are passed over.
     ///
-    /// - Parameter damaged: is told, on the calling thread, of an object that is damaged or of a newer version; when
-    ///   nil, the first such error is thrown.
+    /// - Parameters:
+    ///   - listed: those that are there; nil lists them.
+    ///   - damaged: is told, on the calling thread, of an object that is damaged or of a newer version; when nil, the
+    ///     first such error is thrown.
     func readAll<Object: Sendable>(
-        _ kind: ObjectKind, damaged: ((RandomID, CairnError) -> Void)?,
+        _ kind: ObjectKind, listed: [RandomID]? = nil, damaged: ((RandomID, CairnError) -> Void)?,
         _ make: @escaping @Sendable (RandomID, BSONDocument) throws -> Object
     ) throws -> [Object] {
         let read = try Parallel.map(
-            try list(kind), threads: Repository.listingThreads, name: "cairn-list", context: makeSealedObjects
+            try listed ?? list(kind), threads: Repository.listingThreads, name: "cairn-list", context: makeSealedObjects
         ) { codec, id -> (RandomID, Result<Object, CairnError>?) in
             do {
                 return (id, .success(try make(id, try self.readSealed(kind: kind, id: id, codec: codec))))

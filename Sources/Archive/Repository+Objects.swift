@@ -20,21 +20,26 @@ extension Repository {
 
     /// Gets and opens one small object.
     func readSealed(kind: ObjectKind, id: RandomID, codec: SealedObjects? = nil) throws -> BSONDocument {
-        let buffer = try fetchSealed(kind: kind, id: id)
-        return try (codec ?? makeSealedObjects()).open(buffer, kind: kind, id: id)
+        let codec = codec ?? makeSealedObjects()
+        return try withSealed(kind: kind, id: id) { try codec.open($0, kind: kind, id: id) }
     }
 
-    /// The stored bytes of a small object; its size is checked before it is read.
+    /// Calls `body` with the stored bytes of a small object, to use up; when they are damaged and came from a cache,
+    /// once more with those of the store itself.
+    func withSealed<Result>(kind: ObjectKind, id: RandomID, _ body: (Buffer) throws -> Result) throws -> Result {
+        do {
+            return try body(try fetchSealed(kind: kind, id: id))
+        } catch let error as CairnError where error.isDamage {
+            guard store.forget(Names.object(kind, id)) else { throw error }
+            return try body(try fetchSealed(kind: kind, id: id))
+        }
+    }
+
+    /// The stored bytes of a small object; no more are read than one may have.
     func fetchSealed(kind: ObjectKind, id: RandomID) throws -> Buffer {
-        let name = Names.object(kind, id)
-        guard let info = try store.stat(name) else {
-            throw CairnError(.notFound, "no such \(kind.noun)", object: name.path)
-        }
-        guard info.size <= FormatLimits.sealedSizeMax + SealedObjects.headerSize + AESGCM.tagByteCount else {
-            throw CairnError(.corrupt, "a \(kind.noun) of \(info.size) bytes is too large", object: name.path)
-        }
-        let buffer = Buffer(capacity: info.size)
-        try store.get(name, into: buffer)
+        let buffer = Buffer(capacity: 4 << 10)
+        let sizeMax = FormatLimits.sealedSizeMax + SealedObjects.headerSize + AESGCM.tagByteCount
+        try store.get(Names.object(kind, id), sizeMax: sizeMax, into: buffer)
         return buffer
     }
 
@@ -66,9 +71,7 @@ extension Repository {
     /// - Parameter damaged: is told of a snapshot that is damaged or of a newer version; when nil, the first such error
     ///   is thrown. One that somebody removes meanwhile is passed over, and so is a void one.
     public func snapshots(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> [Snapshot] {
-        try valid(try everySnapshot(damaged: damaged)).sorted {
-            ($0.at, $0.started, $0.id) < ($1.at, $1.started, $1.id)
-        }
+        try valid(try everySnapshot(damaged: damaged)).sorted(by: Snapshot.precedes)
     }
 
     /// Commits a snapshot. Everything that it refers to must be durable. format-spec.md §11 [W-3].
@@ -101,6 +104,13 @@ extension Repository {
     }
 }
 
+extension Snapshot {
+    /// The order of age.
+    static func precedes(_ one: Snapshot, _ other: Snapshot) -> Bool {
+        (one.at, one.started, one.id) < (other.at, other.started, other.id)
+    }
+}
+
 // Index.
 extension Repository {
     /// Writes one index object; the packs in it must be durable. format-spec.md §11 [W-2].
@@ -119,8 +129,7 @@ extension Repository {
         try IndexObject(try readSealed(kind: .index, id: id), object: Names.text(.index, id))
     }
 
-    /// Reads all index objects. One after the other: opening 50,000 entries takes some milliseconds, and stores that
-    /// answer slowly are read ahead by their own decorator.
+    /// Reads all index objects, ahead from stores that answer slowly.
     ///
     /// Who reads by it finds a chunk whose pack is gone or damaged wherever else it is. format-spec.md §8 [I-2].
     ///
@@ -140,32 +149,57 @@ extension Repository {
     /// object that was read and went later does no harm: packs are removed after the index objects that name them, and
     /// what it says of the others stays true.
     ///
-    /// - Parameter damaged: as for `loadIndex`.
+    /// - Parameters:
+    ///   - listed: what was listed just now; nil lists.
+    ///   - damaged: as for `loadIndex`.
     func forEachIndex(
-        damaged: ((RandomID, CairnError) -> Void)? = nil, _ body: (RandomID, IndexObject) throws -> Void
+        listed: [RandomID]? = nil, damaged: ((RandomID, CairnError) -> Void)? = nil,
+        _ body: (RandomID, IndexObject) throws -> Void
     ) throws {
         let codec = makeSealedObjects()
         var done: Set<RandomID> = []
+        var listed = listed
         var isComplete = false
         while !isComplete {
             isComplete = true
-            for id in try list(.index) where !done.contains(id) {
-                let object: IndexObject
-                do {
-                    let document = try readSealed(kind: .index, id: id, codec: codec)
-                    object = try IndexObject(document, object: Names.text(.index, id))
-                } catch let error as CairnError where error.code == .notFound {
-                    isComplete = false
-                    continue
-                } catch let error as CairnError where error.isDamage {
-                    guard let damaged else { throw error }
-                    damaged(id, error)
+            var left = try (listed ?? list(.index)).filter { !done.contains($0) }[...]
+            listed = nil
+            while !left.isEmpty {
+                let batch = Array(left.prefix(store.parallelism))
+                left = left.dropFirst(batch.count)
+                for (id, result) in zip(batch, try readIndexes(batch, codec)) {
+                    switch result {
+                    case nil:
+                        isComplete = false
+                        continue
+                    case .failure(let error)?:
+                        guard let damaged else { throw error }
+                        damaged(id, error)
+                    case .success(let object)?:
+                        try body(id, object)
+                    }
                     done.insert(id)
-                    continue
                 }
-                done.insert(id)
-                try body(id, object)
             }
+        }
+    }
+
+    /// Index objects; nil for what is gone, the error for what is damaged.
+    private func readIndexes(_ ids: [RandomID], _ codec: SealedObjects) throws -> [Result<IndexObject, CairnError>?] {
+        if ids.count == 1 { return [try readIndex(ids[0], codec)] }
+        return try Parallel.map(ids, threads: ids.count, name: "cairn-index", context: makeSealedObjects) { codec, id in
+            try self.readIndex(id, codec)
+        }
+    }
+
+    private func readIndex(_ id: RandomID, _ codec: SealedObjects) throws -> Result<IndexObject, CairnError>? {
+        do {
+            let document = try readSealed(kind: .index, id: id, codec: codec)
+            return .success(try IndexObject(document, object: Names.text(.index, id)))
+        } catch let error as CairnError where error.code == .notFound {
+            return nil
+        } catch let error as CairnError where error.isDamage {
+            return .failure(error)
         }
     }
 }
@@ -192,17 +226,24 @@ extension Repository {
     /// Reads the header and the directory of a pack: what it holds, whatever the index says. format-spec.md §7.5 [P-9].
     ///
     /// - Throws: `.corrupt`, `.notFound`, `.unsupportedFormat`, all naming the pack.
-    public func readPackDirectory(_ id: RandomID) throws -> PackContents {
+    ///
+    /// - Parameter listedSize: the size that the pack was listed with; nil asks the store.
+    public func readPackDirectory(_ id: RandomID, listedSize: Int? = nil) throws -> PackContents {
         let name = Names.pack(id)
-        guard let info = try store.stat(name) else { throw CairnError(.notFound, "no such pack", object: name.path) }
-        let size = info.size
+        guard let size = try listedSize ?? store.stat(name)?.size else {
+            throw CairnError(.notFound, "no such pack", object: name.path)
+        }
         guard size >= PackHeader.size + PackTrailer.size, size <= FormatLimits.packSizeMax else {
             throw CairnError(.corrupt, "a pack of \(size) bytes is no pack", object: name.path)
         }
-        let header = Buffer(capacity: PackHeader.size)
-        try store.get(name, range: 0..<PackHeader.size, into: header)
         let tail = Buffer(capacity: 64 << 10)
         try store.get(name, range: max(0, size - (64 << 10))..<size, into: tail)
+        let header = Buffer(capacity: PackHeader.size)
+        if tail.count == size {
+            header.append(tail.bytes.extracting(first: PackHeader.size))
+        } else {
+            try store.get(name, range: 0..<PackHeader.size, into: header)
+        }
         let trailer = try PackDirectory.trailer(of: tail.bytes, object: name.path)
         let needed = trailer.directoryCount + PackTrailer.size
         guard needed <= size - PackHeader.size else {

@@ -18,9 +18,7 @@ extension Repository {
     /// - Parameter damaged: is told of a segment that is damaged or of a newer version; when nil, the first such error
     ///   is thrown. One that somebody removes meanwhile is passed over, and so is a void one.
     public func segments(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> [Segment] {
-        try valid(try everySegment(damaged: damaged)).sorted {
-            ($0.from.timestamp, $0.to.timestamp, $0.id) < ($1.from.timestamp, $1.to.timestamp, $1.id)
-        }
+        try valid(try everySegment(damaged: damaged)).sorted(by: Segment.precedes)
     }
 
     /// Commits a segment. Its chunks must be durable (`ArchiveWriter.flush`). format-spec.md §11 [W-8].
@@ -28,5 +26,12 @@ extension Repository {
         let problem = segment.problem
         precondition(problem == nil, problem ?? "")
         try writeSealed(segment.encode(), kind: .segment, id: segment.id)
+    }
+}
+
+extension Segment {
+    /// The order of where they begin, then of where they end.
+    static func precedes(_ one: Segment, _ other: Segment) -> Bool {
+        (one.from.timestamp, one.to.timestamp, one.id) < (other.from.timestamp, other.to.timestamp, other.id)
     }
 }

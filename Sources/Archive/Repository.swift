@@ -14,16 +14,19 @@ public final class Repository: Sendable {
     public let keys: KeyRing
     /// The key object that it was opened with.
     public let openedBy: RandomID
+    /// The key objects that were read when it was opened, none of which wraps more master keys than `keys` has.
+    let knownKeys: Set<RandomID>
     let surroundings: Surroundings
 
     init(
         store: any ObjectStore, config: RepositoryConfig, keys: KeyRing, openedBy: RandomID,
-        surroundings: Surroundings
+        knownKeys: Set<RandomID> = [], surroundings: Surroundings
     ) {
         self.store = store
         self.config = config
         self.keys = keys
         self.openedBy = openedBy
+        self.knownKeys = knownKeys
         self.surroundings = surroundings
     }
 
@@ -130,18 +133,27 @@ extension Repository {
 
     /// Opens the repository in `store`.
     ///
+    /// - Parameter decorating: makes of the repository's id the store that it is used through from then on.
     /// - Throws: `.noRepository` when there is none; `.unsupportedFormat` naming the version or feature, before any key
     ///   is tried; `.wrongKey` when no key object opens, all having been tried; `.corrupt`.
-    public static func open(store: any ObjectStore, key: KeySource) throws -> Repository {
-        try open(store: store, key: key, surroundings: .system)
+    public static func open(
+        store: any ObjectStore, key: KeySource, decorating: ((RandomID) -> any ObjectStore)? = nil
+    ) throws -> Repository {
+        try open(store: store, key: key, surroundings: .system, decorating: decorating)
     }
 
-    static func open(store: any ObjectStore, key: KeySource, surroundings: Surroundings) throws -> Repository {
+    static func open(
+        store: any ObjectStore, key: KeySource, surroundings: Surroundings,
+        decorating: ((RandomID) -> any ObjectStore)? = nil
+    ) throws -> Repository {
         let bytes = try readConfig(store)
         let config = try RepositoryConfig(bytes.bytes)
-        let (keys, keyID) = try KeyStore.unlock(store, repository: config.id, with: key)
-        try RepositoryConfig.authenticate(bytes.bytes, verificationKey: keys.verificationKey)
-        return Repository(store: store, config: config, keys: keys, openedBy: keyID, surroundings: surroundings)
+        let unlocked = try KeyStore.unlock(store, repository: config.id, with: key)
+        try RepositoryConfig.authenticate(bytes.bytes, verificationKey: unlocked.keys.verificationKey)
+        return Repository(
+            store: decorating?(config.id) ?? store, config: config, keys: unlocked.keys, openedBy: unlocked.by,
+            knownKeys: unlocked.known,
+            surroundings: surroundings)
     }
 
     /// What `config` claims, read without a key and thus not authenticated.
@@ -153,15 +165,13 @@ extension Repository {
     }
 
     private static func readConfig(_ store: any ObjectStore) throws -> Buffer {
-        guard let info = try store.stat(Names.config) else {
+        let buffer = Buffer(capacity: 4 << 10)
+        do {
+            try store.get(Names.config, sizeMax: FormatLimits.configSizeMax, into: buffer)
+        } catch let error as CairnError where error.code == .notFound {
             throw CairnError(
                 .noRepository, "no repository at \(store.location): `cairn init` makes one", object: Names.configText)
         }
-        guard info.size <= FormatLimits.configSizeMax else {
-            throw CairnError(.corrupt, "a config of \(info.size) bytes is too large", object: Names.configText)
-        }
-        let buffer = Buffer(capacity: info.size)
-        try store.get(Names.config, into: buffer)
         return buffer
     }
 }

@@ -8,9 +8,11 @@ import Glibc
 /// does not turn later paths into files somewhere else. All of the module's unsafe code is here.
 public final class LinuxFileSystem: FileSystem {
     private let root: Int32
+    private let syncs: Bool
 
-    /// Opens the directory `path`.
-    public init(directory path: String) throws(SystemError) {
+    /// Opens the directory `path`. With `syncs` false nothing is made durable: for what may be lost at any time.
+    public init(directory path: String, syncs: Bool = true) throws(SystemError) {
+        self.syncs = syncs
         root = unsafe try check("open", Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
     }
 
@@ -80,7 +82,7 @@ public final class LinuxFileSystem: FileSystem {
 
     /// `fsync`.
     public func sync(_ file: FileDescriptor) throws(SystemError) {
-        _ = try check("fsync", fsync(file.number))
+        if syncs { _ = try check("fsync", fsync(file.number)) }
     }
 
     /// `flock`.
@@ -121,6 +123,11 @@ public final class LinuxFileSystem: FileSystem {
     /// `unlinkat`.
     public func unlink(_ path: String) throws(SystemError) {
         _ = try check("unlink", unsafe unlinkat(root, path, 0))
+    }
+
+    /// `utimensat`: from now on the content counts as changed just now.
+    func touch(_ path: String) throws(SystemError) {
+        _ = try check("utimensat", unsafe utimensat(root, path, nil, 0))
     }
 
     /// `mkdirat`.

@@ -69,6 +69,8 @@ public final class RetryingStore: ObjectStore {
 
     /// Where the base store is.
     public var location: String { base.location }
+    /// As the base store's.
+    public var parallelism: Int { base.parallelism }
 
     /// Decorates `base`.
     public init(_ base: any ObjectStore, policy: RetryPolicy = RetryPolicy()) {
@@ -105,6 +107,11 @@ public final class RetryingStore: ObjectStore {
     }
 
     /// As `ObjectStore` asks.
+    public func get(_ name: ObjectName, sizeMax: Int, into buffer: Buffer) throws {
+        try retrying { try base.get(name, sizeMax: sizeMax, into: buffer) }
+    }
+
+    /// As `ObjectStore` asks.
     public func get(_ name: ObjectName, range: Range<Int>, into buffer: Buffer) throws {
         try retrying { try base.get(name, range: range, into: buffer) }
     }
@@ -121,6 +128,18 @@ public final class RetryingStore: ObjectStore {
             var found: [ObjectInfo] = []
             try base.list(prefix: prefix) { found.append($0) }
             return found
+        }
+        for info in found { try body(info) }
+    }
+
+    /// As `ObjectStore` asks; what fails together is tried again one by one, since it may be many requests.
+    public func list(prefixes: [String], _ body: (ObjectInfo) throws -> Void) throws {
+        var found: [ObjectInfo] = []
+        do {
+            try base.list(prefixes: prefixes) { found.append($0) }
+        } catch  where RetryPolicy.isTransient(error) {
+            found.removeAll()
+            for prefix in prefixes { try list(prefix: prefix) { found.append($0) } }
         }
         for info in found { try body(info) }
     }

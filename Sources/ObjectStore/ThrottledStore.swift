@@ -12,6 +12,8 @@ public final class ThrottledStore: ObjectStore {
 
     /// Where the base store is.
     public var location: String { base.location }
+    /// As the base store's.
+    public var parallelism: Int { base.parallelism }
 
     /// Rates are in bytes a second; nil means no limit. `wait` blocks the calling thread; tests put a recorder here.
     public init(
@@ -31,9 +33,18 @@ public final class ThrottledStore: ObjectStore {
 
     /// As `ObjectStore` asks. The size is known only afterwards, so the next download waits for this one.
     public func get(_ name: ObjectName, into buffer: Buffer) throws {
+        try charging(buffer) { try base.get(name, into: buffer) }
+    }
+
+    /// As `ObjectStore` asks.
+    public func get(_ name: ObjectName, sizeMax: Int, into buffer: Buffer) throws {
+        try charging(buffer) { try base.get(name, sizeMax: sizeMax, into: buffer) }
+    }
+
+    private func charging(_ buffer: Buffer, _ body: () throws -> Void) throws {
         downloads?.pass(0)
         let before = buffer.count
-        try base.get(name, into: buffer)
+        try body()
         downloads?.charge(buffer.count - before)
     }
 
@@ -50,6 +61,11 @@ public final class ThrottledStore: ObjectStore {
     /// As `ObjectStore` asks.
     public func list(prefix: String, _ body: (ObjectInfo) throws -> Void) throws {
         try base.list(prefix: prefix, body)
+    }
+
+    /// As `ObjectStore` asks.
+    public func list(prefixes: [String], _ body: (ObjectInfo) throws -> Void) throws {
+        try base.list(prefixes: prefixes, body)
     }
 
     /// As `ObjectStore` asks.

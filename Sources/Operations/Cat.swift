@@ -45,7 +45,7 @@ public struct Cat: Sendable {
     /// - Returns: the number of documents.
     /// - Throws: what `body` throws; `.notFound` for a namespace that is not there, and for an `_id` that is not in it.
     public func run(_ body: (RawSpan) throws -> Void) throws -> Int {
-        let repository = try options.repository.open()
+        let repository = try options.repository.open(caching: true)
         let index = try repository.loadIndex()
         let state = try repository.state(at: options.moment, chunks: index)
         let collection = try state.collection(options.namespace)

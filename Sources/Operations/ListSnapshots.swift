@@ -24,7 +24,7 @@ public struct ListSnapshots: Sendable {
 
     /// Reads every snapshot object and nothing else. A damaged one does not hide the others.
     public func run() throws -> Report {
-        let repository = try access.open()
+        let repository = try access.open(caching: true)
         var report = Report(snapshots: [], damaged: [])
         report.snapshots = try repository.snapshots { _, error in report.damaged.append(error) }
         report.snapshots.removeAll { snapshot in !tags.allSatisfy(snapshot.tags.contains) }

@@ -20,9 +20,18 @@ public struct RepositoryAccess: Sendable {
 
     /// Opens the repository.
     ///
+    /// - Parameter caching: copies of indexes, snapshots and what leads to documents are kept on this machine, when the
+    ///   repository is elsewhere. Not for who checks, removes or rewrites what is there: the store itself counts then.
     /// - Throws: `.noRepository`, `.wrongKey`, `.unsupportedFormat`, `.corrupt`, and what its store throws.
-    public func open() throws -> Repository {
-        try Repository.open(store: try openStore(), key: key)
+    public func open(caching: Bool = false) throws -> Repository {
+        let store = try openStore()
+        return try Repository.open(store: store, key: key) { [location, stores] id in
+            // A cache that cannot be made or opened is done without.
+            guard caching, location.isRemote, let settings = stores.cache,
+                let cache = try? ObjectCache(path: "\(settings.folder)/\(id.hex)", sizeMax: settings.sizeMax)
+            else { return store }
+            return CachingStore(store, cache: cache, folders: Repository.cacheableFolders)
+        }
     }
 
     /// Opens the store without looking for a repository in it.

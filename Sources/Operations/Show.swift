@@ -25,7 +25,7 @@ public struct Show: Sendable {
 
     /// Reads the snapshot and its catalogue; no documents.
     public func run() throws -> Report {
-        let repository = try access.open()
+        let repository = try access.open(caching: true)
         let snapshot = try repository.selectSnapshot(selector)
         let reader = SnapshotReader(
             repository: repository, chunks: try repository.loadIndex(), snapshot: snapshot)

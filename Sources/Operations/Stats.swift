@@ -58,7 +58,7 @@ public struct Stats: Sendable {
 
     /// Reads the index and the snapshots, and lists the store; no documents.
     public func run() throws -> Report {
-        let repository = try access.open()
+        let repository = try access.open(caching: true)
         let snapshots = try repository.snapshots()
         let index = try repository.loadIndex()
         return Report(

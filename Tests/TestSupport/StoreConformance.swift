@@ -19,7 +19,9 @@ public struct StoreConformance {
         try putsIfAbsent(make())
         try replaces(make())
         try getsRanges(make())
+        try getsNoMoreThanAskedFor(make())
         try lists(make())
+        try listsSeveralFolders(make())
         try stats(make())
         try deletes(make())
         try settles(make())
@@ -69,6 +71,47 @@ public struct StoreConformance {
         // A name that is a directory in a local store is no object in any.
         expectError(.notFound) { try store.get(ObjectName(trusted: "packs/ab"), into: Buffer(capacity: 0)) }
         expectError(.notFound) { try store.get(ObjectName(trusted: "packs/ab/abcd/ef"), into: Buffer(capacity: 0)) }
+    }
+
+    private func getsNoMoreThanAskedFor(_ store: any ObjectStore) throws {
+        let name = ObjectName(trusted: "snapshots/s")
+        let large = ObjectName(trusted: "snapshots/large")
+        try store.put(name, "0123456789")
+        try store.put(large, String(repeating: "x", count: 200_000))
+        for sizeMax in [10, 11, 1 << 30] {
+            let buffer = Buffer(copying: Array(">".utf8))
+            try store.get(name, sizeMax: sizeMax, into: buffer)
+            #expect(String(decoding: buffer.array, as: UTF8.self) == ">0123456789")
+        }
+        for (name, sizeMax) in [(name, 9), (name, 0), (large, 9), (large, 199_999)] {
+            let buffer = Buffer(copying: Array(">".utf8))
+            expectError(.corrupt) { try store.get(name, sizeMax: sizeMax, into: buffer) }
+            #expect(buffer.count == 1)
+        }
+        expectError(.notFound) {
+            try store.get(ObjectName(trusted: "snapshots/none"), sizeMax: 1, into: Buffer(capacity: 0))
+        }
+    }
+
+    private func listsSeveralFolders(_ store: any ObjectStore) throws {
+        let folders = ["audit/", "condemned/", "fences/", "keys/", "packs/", "packs.d/", "snapshots/"]
+        var expected: Set<String> = []
+        for folder in folders {
+            for number in 0..<(folder == "packs/" ? 2_500 : 3) { expected.insert("\(folder)\(number)") }
+        }
+        for path in expected.union(["config"]) { try store.put(ObjectName(trusted: path), path) }
+        for wanted in [
+            folders, ["audit/", "snapshots/"], ["fences/", "keys/"], ["packs/"], ["packs.d/", "packs/"], ["x/", "y/"],
+            ["audit/", "keys/", "packs/"],
+        ] {
+            var names: [String] = []
+            try store.list(prefixes: wanted) { info in
+                names.append(info.name.path)
+                #expect(info.size == info.name.path.utf8.count)
+            }
+            #expect(Set(names) == expected.filter { path in wanted.contains { path.hasPrefix($0) } }, "\(wanted)")
+            #expect(Set(names).count == names.count, "an object is named once")
+        }
     }
 
     private func lists(_ store: any ObjectStore) throws {

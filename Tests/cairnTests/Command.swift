@@ -22,6 +22,8 @@ struct Command {
         "CAIRN_PASSPHRASE_FILE": "",
         "CAIRN_KEY_FILE": "", "CAIRN_CONFIG": "", "CAIRN_SERVER_TIMEOUT": "", "CAIRN_READ_PREFERENCE": "",
         "CAIRN_BACKUP_LEVEL": "", "CAIRN_BACKUP_READERS": "", "CAIRN_BACKUP_WORKERS": "",
+        // What one test reads from a remote store must not lie in the developer's own cache.
+        "CAIRN_CACHE_SIZE": "0",
         "CAIRN_BACKUP_SCAN_ORDER": "", "CAIRN_RESTORE_WORKERS": "", "CAIRN_RESTORE_WRITE_CONCERN": "",
         "CAIRN_ATLAS_PROJECT_ID": "", "CAIRN_ATLAS_CLUSTER": "", "CAIRN_ATLAS_ENDPOINT": "",
         "CAIRN_ATLAS_CLIENT_ID": "", "CAIRN_ATLAS_CLIENT_SECRET": "", "CAIRN_ATLAS_CLIENT_SECRET_FILE": "",

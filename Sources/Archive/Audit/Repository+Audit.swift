@@ -21,16 +21,23 @@ extension Repository {
     ///   - operation: "init", "backup", ….
     ///   - program: name and version.
     ///   - details: for people and reports; no secret.
+    ///   - listed: the records that are there, ascending; nil lists them.
     /// - Returns: the record's id.
     @discardableResult
-    public func appendAudit(operation: String, program: String, details: BSONDocument) throws -> RandomID {
+    public func appendAudit(
+        operation: String, program: String, details: BSONDocument, listed: [RandomID]? = nil
+    ) throws -> RandomID {
         let at = now()
         var named: Set<RandomID> = []
         var recent: [(link: AuditRecord.Link, replaces: [RandomID])] = []
-        let codec = makeSealedObjects()
-        for id in try list(.audit).suffix(Repository.auditWindow) {
+        let newest = try (listed ?? list(.audit)).suffix(Repository.auditWindow)
+        let read = try Parallel.map(
+            Array(newest), threads: Repository.listingThreads, name: "cairn-audit", context: makeSealedObjects
+        ) { codec, id in
             // One that is damaged or gone must not keep a backup from finishing: `verifyAudit` reports it.
-            guard let stored = try? readAudit(id, codec: codec) else { continue }
+            try? self.readAudit(id, codec: codec)
+        }
+        for case let (id, stored?) in zip(newest, read) {
             let replaces = stored.record.replaces.map(\.id)
             recent.append((AuditRecord.Link(id: id, hash: stored.hash), replaces))
             for link in stored.record.previous { named.insert(link.id) }
@@ -40,7 +47,7 @@ extension Repository {
         let record = AuditRecord(
             id: newAuditID(at), at: at, operation: operation, program: program, details: details,
             previous: unnamed.map(\.link).filter { !copied.contains($0.id) })
-        try writeSealed(record.encode(), kind: .audit, id: record.id, codec: codec)
+        try writeSealed(record.encode(), kind: .audit, id: record.id)
         return record.id
     }
 
@@ -61,16 +68,17 @@ extension Repository {
         return RandomID(Array(bytes).rawSpan)
     }
 
-    struct StoredAudit {
+    struct StoredAudit: Sendable {
         let record: AuditRecord
         let hash: Digest256
     }
 
     func readAudit(_ id: RandomID, codec: SealedObjects) throws -> StoredAudit {
-        let stored = try fetchSealed(kind: .audit, id: id)
-        let hash = SHA256.hash(stored.bytes)
-        return StoredAudit(
-            record: try AuditRecord(id: id, try codec.open(stored, kind: .audit, id: id)), hash: hash)
+        try withSealed(kind: .audit, id: id) { stored in
+            let hash = SHA256.hash(stored.bytes)
+            return StoredAudit(
+                record: try AuditRecord(id: id, try codec.open(stored, kind: .audit, id: id)), hash: hash)
+        }
     }
 
     /// Reads all records and checks every link.

@@ -97,13 +97,13 @@ final class Inventory {
 
     private func readDirectories(workers: Int, _ findings: Findings) throws {
         monitor.begin(packs: packs.count)
-        let (repository, monitor, chunks, claims) = (repository, monitor, chunks, claims)
+        let (repository, monitor, chunks, claims, packs) = (repository, monitor, chunks, claims, packs)
         let ids = packs.keys.sorted()
         let verdicts = try Parallel.map(ids, threads: workers, name: "cairn-check", context: {}) { _, id in
             try monitor.requireNotCancelled()
             defer { monitor.finishPack(rawBytes: 0) }
             do {
-                let contents = try repository.readPackDirectory(id)
+                let contents = try repository.readPackDirectory(id, listedSize: packs[id])
                 guard let claim = claims[id] else { return Verdict.unindexed(contents) }
                 // The directory is authenticated and is what the pack holds: it counts, whatever the index says.
                 chunks.insert(contents)

@@ -106,8 +106,10 @@ extension BSONValue {
 
 extension Repository {
     /// What is condemned, oldest first. One that somebody removes meanwhile is passed over.
-    public func condemned() throws -> [CondemnedRecord] {
-        try readAll(.condemned, damaged: nil) { try CondemnedRecord(id: $0, $1) }
+    public func condemned() throws -> [CondemnedRecord] { try condemned(listed: nil) }
+
+    func condemned(listed: [RandomID]?) throws -> [CondemnedRecord] {
+        try readAll(.condemned, listed: listed, damaged: nil) { try CondemnedRecord(id: $0, $1) }
             .sorted { ($0.created, $0.id) < ($1.created, $1.id) }
     }
 }

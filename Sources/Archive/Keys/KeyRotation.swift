@@ -131,10 +131,14 @@ extension Repository {
     /// Throws unless this process knows the newest master key: what it wrote would else be readable to those whom a
     /// rotation has locked out, and what others write not to it. [K-2] [K-14]
     ///
+    /// - Parameter listed: the key objects that are there; nil lists them. Those that the repository was opened with
+    ///   are not read again: a key object never changes.
     /// - Throws: `.usage`.
-    func requireNewestKeys() throws {
+    func requireNewestKeys(listed: [RandomID]? = nil) throws {
         let known = KeyObject.wrappedCount(epochs: keys.masters.count)
-        for (key, bytes) in try KeyStore.list(store, repository: config.id).objects where key.wrapped.count > known {
+        let new = try (listed ?? KeyStore.ids(store)).filter { !knownKeys.contains($0) }
+        let listing = try KeyStore.read(new, store, repository: config.id)
+        for (key, bytes) in listing.objects where key.wrapped.count > known {
             let tag: Void? = try? checkTag(
                 of: bytes.bytes, verificationKey: keys.verificationKey, prefix: key.id, object: key.name)
             // One that nobody with a key has made must keep nobody from his work.

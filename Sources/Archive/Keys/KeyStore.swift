@@ -24,11 +24,23 @@ enum KeyStore {
     }
 
     static func list(_ store: any ObjectStore, repository: RandomID) throws -> Listing {
-        var names: [ObjectName] = []
-        try store.list(prefix: Names.keys) { names.append($0.name) }
+        try read(try ids(store), store, repository: repository)
+    }
+
+    /// What is in the folder, ascending.
+    static func ids(_ store: any ObjectStore) throws -> [RandomID] {
+        var ids: [RandomID] = []
+        try store.list(prefix: Names.keys) { info in
+            if let id = Names.keyID(of: info.name) { ids.append(id) }
+        }
+        return ids.sorted()
+    }
+
+    /// The key objects of those ids. Those that are gone are passed over.
+    static func read(_ ids: [RandomID], _ store: any ObjectStore, repository: RandomID) throws -> Listing {
         var listing = Listing()
-        for name in names.sorted() {
-            guard let id = Names.keyID(of: name) else { continue }
+        for id in ids {
+            let name = Names.key(id)
             do {
                 guard let (key, bytes) = try read(store, id, name) else { continue }
                 // Left over from an init that stopped before its config was there.
@@ -43,21 +55,22 @@ enum KeyStore {
     private static func read(
         _ store: any ObjectStore, _ id: RandomID, _ name: ObjectName
     ) throws -> (KeyObject, Buffer)? {
-        guard let info = try store.stat(name) else { return nil }
-        guard info.size <= FormatLimits.keyObjectSizeMax else {
-            throw CairnError(.corrupt, "a key object of \(info.size) bytes is too large", object: name.path)
+        let bytes = Buffer(capacity: 1024)
+        do {
+            try store.get(name, sizeMax: FormatLimits.keyObjectSizeMax, into: bytes)
+        } catch let error as CairnError where error.code == .notFound {
+            return nil
         }
-        let bytes = Buffer(capacity: info.size)
-        try store.get(name, into: bytes)
         return (try KeyObject(id: id, bytes.bytes), bytes)
     }
 
     /// Tries `source` on every key object. format-spec.md §5.5 [K-9].
     ///
+    /// - Returns: the keys, the object that gave them, and those that wrap no more master keys than it.
     /// - Throws: `.wrongKey` when none opens, naming damaged ones too; `.corrupt` when none is left to try.
     static func unlock(
         _ store: any ObjectStore, repository: RandomID, with source: KeySource
-    ) throws -> (KeyRing, RandomID) {
+    ) throws -> (keys: KeyRing, by: RandomID, known: Set<RandomID>) {
         let listing = try list(store, repository: repository)
         var damaged = listing.damaged
         var tried = 0
@@ -70,7 +83,8 @@ enum KeyStore {
                 let keys = KeyRing(masters: masters, repository: repository)
                 try checkTag(
                     of: bytes.bytes, verificationKey: keys.verificationKey, prefix: key.id, object: key.name)
-                return (keys, key.id)
+                let known = listing.objects.map(\.key).filter { $0.wrapped.count <= key.wrapped.count }
+                return (keys, key.id, Set(known.map(\.id)))
             } catch let error as CairnError where error.code == .corrupt {
                 damaged.append(error)
             }

@@ -62,9 +62,11 @@ extension Repository {
     ///
     /// Fences are listed after the commits were: what a fence makes void may be seen before the fence is, but then its
     /// chunks were still there. Most repositories have no fence; only those of leases in question are read.
-    func valid<Element: Commit>(_ commits: [Element]) throws -> [Element] {
+    ///
+    /// - Parameter fences: those that were listed after the commits were; nil lists them.
+    func valid<Element: Commit>(_ commits: [Element], fences listed: [RandomID]? = nil) throws -> [Element] {
         guard commits.contains(where: { $0.lease != nil }) else { return commits }
-        let fenced = Set(try list(.fence))
+        let fenced = Set(try listed ?? list(.fence))
         guard !fenced.isEmpty else { return commits }
         var fences: [RandomID: Fence] = [:]
         return try commits.filter { commit in
@@ -98,13 +100,17 @@ extension Repository {
     }
 
     /// All snapshots, void ones included.
-    func everySnapshot(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> [Snapshot] {
-        try readAll(.snapshot, damaged: damaged) { try Snapshot(id: $0, $1) }
+    func everySnapshot(
+        listed: [RandomID]? = nil, damaged: ((RandomID, CairnError) -> Void)? = nil
+    ) throws -> [Snapshot] {
+        try readAll(.snapshot, listed: listed, damaged: damaged) { try Snapshot(id: $0, $1) }
     }
 
     /// All segments, void ones included.
-    func everySegment(damaged: ((RandomID, CairnError) -> Void)? = nil) throws -> [Segment] {
-        try readAll(.segment, damaged: damaged) { try Segment(id: $0, $1) }
+    func everySegment(
+        listed: [RandomID]? = nil, damaged: ((RandomID, CairnError) -> Void)? = nil
+    ) throws -> [Segment] {
+        try readAll(.segment, listed: listed, damaged: damaged) { try Segment(id: $0, $1) }
     }
 
     /// Throws `.notFound` when a fence has made `commit` void.

@@ -54,29 +54,48 @@ public final class Lease: Sendable {
         _ kind: LeaseRecord.Kind, scope: String? = nil, in repository: Repository, note: String,
         duration: Int64 = standardDuration, renewing: Bool = true, repairsReplica: Bool = false
     ) throws -> Lease {
+        try acquire(
+            kind, scope: scope, in: repository, note: note, duration: duration, renewing: renewing,
+            repairsReplica: repairsReplica
+        ) { lease in
+            try lease.requireNoConflict(in: try Survey([.lease], in: repository.store))
+            // Rotation is barred from here on: it cannot happen after this look.
+            try repository.requireNewestKeys()
+        }.lease
+    }
+
+    /// Puts a lease, and takes it back when `looking` throws, which must list all leases and ask
+    /// `requireNoConflict(in:)` about them, and after that `Repository.requireNewestKeys`.
+    ///
+    /// - Returns: the lease, and what `looking` returned.
+    static func acquire<Result>(
+        _ kind: LeaseRecord.Kind, scope: String? = nil, in repository: Repository, note: String,
+        duration: Int64 = standardDuration, renewing: Bool = true, repairsReplica: Bool = false,
+        looking: (Lease) throws -> Result
+    ) throws -> (lease: Lease, Result) {
         precondition((scope != nil) == (kind == .follower), "a follower has a scope, others have none")
         precondition(duration > 0 && duration <= FormatLimits.leaseDurationMax)
+        let lease = Lease(kind, scope, repository, note: note, created: repository.now(), duration: duration)
         // Who waits for the other in a loop would, by its own short-lived leases, keep the other from starting.
-        let isReplica = try requireNoConflict(kind, scope, except: nil, repository)
-        guard !isReplica || repairsReplica else {
+        let before = try Survey([.lease], in: repository.store)
+        try lease.requireNoConflict(in: before)
+        guard repairsReplica || !before.names(Names.replicaMark, in: .lease) else {
             throw CairnError(
                 .held,
                 "this is a replica: replication alone writes here, and would remove what others do. When the "
                     + "repository that it is copied from is lost, `cairn replicas promote` makes it one of its own",
                 object: Names.replicaMark.path)
         }
-        let lease = Lease(kind, scope, repository, note: note, created: repository.now(), duration: duration)
         try lease.put(renewed: lease.created, mode: .ifAbsent)
+        let result: Result
         do {
-            _ = try requireNoConflict(kind, scope, except: lease.id, repository)
-            // Rotation is barred from here on: it cannot happen after this look.
-            try repository.requireNewestKeys()
+            result = try looking(lease)
         } catch {
             try? repository.store.delete(Names.object(.lease, lease.id))
             throw error
         }
         if renewing { lease.startRenewing() }
-        return lease
+        return (lease, result)
     }
 
     private init(
@@ -93,16 +112,12 @@ public final class Lease: Sendable {
         state = Mutex(State(expires: created + duration))
     }
 
-    /// - Returns: whether the store is a replica.
-    private static func requireNoConflict(
-        _ kind: LeaseRecord.Kind, _ scope: String?, except own: RandomID?, _ repository: Repository
-    ) throws -> Bool {
+    /// Throws `.held` when one of the leases that were listed is in the way of this one. format-spec.md §9.5 [G-2].
+    func requireNoConflict(in survey: Survey) throws {
         let now = repository.now()
-        let (leases, isReplica) = try repository.leaseListing()
-        for other in leases where other.id != own {
+        for other in try repository.leases(in: survey, except: id) {
             if let conflict = other.conflict(with: kind, scope: scope, at: now) { throw conflict }
         }
-        return isReplica
     }
 
     private func put(renewed: Int64, mode: PutMode) throws {

@@ -48,18 +48,17 @@ public struct FoundLease: Sendable {
 
 extension Repository {
     /// All leases in the store, expired and unreadable ones included.
-    public func leases() throws -> [FoundLease] { try leaseListing().leases }
+    public func leases() throws -> [FoundLease] {
+        try leases(in: try Survey([.lease], in: store))
+    }
 
-    /// The same, and whether the store is a replica.
-    func leaseListing() throws -> (leases: [FoundLease], isReplica: Bool) {
-        var infos: [(id: RandomID, modified: Int64)] = []
-        var isReplica = false
-        try store.list(prefix: ObjectKind.lease.folder) { info in
-            if info.name == Names.replicaMark { isReplica = true }
-            if let id = Names.id(of: info.name, kind: .lease) { infos.append((id, info.modified * 1000)) }
-        }
+    /// The leases that were listed.
+    ///
+    /// - Parameter own: one that need not be read.
+    func leases(in survey: Survey, except own: RandomID? = nil) throws -> [FoundLease] {
         var found: [FoundLease] = []
-        for (id, modified) in infos.sorted(by: { $0.id < $1.id }) {
+        for (id, info) in survey.objects(.lease).sorted(by: { $0.id < $1.id }) where id != own {
+            let modified = info.modified * 1000
             do {
                 let record = try LeaseRecord(id: id, try readSealed(kind: .lease, id: id))
                 found.append(FoundLease(id: id, modified: modified, content: .success(record)))

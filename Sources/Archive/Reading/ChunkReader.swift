@@ -75,8 +75,22 @@ public final class ChunkReader {
 
     private func read(_ id: ChunkID, at location: ChunkLocation, into output: Buffer) throws {
         do {
+            try open(id, at: location, into: output)
+        } catch let error as CairnError where error.code == .corrupt {
+            guard location.type.isReadOften, repository.store.forget(Names.pack(location.pack.id)) else { throw error }
+            try open(id, at: location, into: output)
+        }
+    }
+
+    private func open(_ id: ChunkID, at location: ChunkLocation, into output: Buffer) throws {
+        let store = repository.store
+        let name = Names.pack(location.pack.id)
+        do {
             try opener.open(id, at: location, into: output) { buffer in
-                try repository.store.get(Names.pack(location.pack.id), range: location.range, into: buffer)
+                guard location.type.isReadOften else {
+                    return try store.get(name, range: location.range, into: buffer)
+                }
+                try store.getOften(name, range: location.range, into: buffer)
             }
         } catch let error as CairnError where error.code == .notFound {
             throw CairnError(
@@ -98,5 +112,15 @@ public final class ChunkReader {
                 object: Names.packText(location.pack.id), offset: location.offset)
         }
         return location
+    }
+}
+
+extension ChunkType {
+    /// Whether each operation on a snapshot reads it again: what leads to its documents, and not these.
+    fileprivate var isReadOften: Bool {
+        switch self {
+        case .leafList, .catalogue, .run: true
+        case .documents, .oplog: false
+        }
     }
 }

@@ -28,14 +28,21 @@ public struct WriterIndex: Sendable {
         // been replaced (format-spec.md §11.1 [D-3]). A writer's lease is held by now, so what is condemned from here
         // on waits for this writer.
         let condemned = Set(try repository.condemned().flatMap(\.packs))
+        return try load(repository, condemned: condemned, listed: nil)
+    }
+
+    /// - Parameter listed: the index objects, listed after `condemned` was read; nil lists them.
+    static func load(
+        _ repository: Repository, condemned: Set<RandomID>, listed: [RandomID]?
+    ) throws -> WriterIndex {
         var chunks = ChunkIndex()
-        var sizes = try readIndexes(of: repository, into: chunks, without: condemned)
-        var leftovers: [RandomID] = []
+        var sizes = try readIndexes(of: repository, into: chunks, without: condemned, listed: listed)
+        var leftovers: [(id: RandomID, size: Int)] = []
         // Listed after the index objects were read: a pack that another writer puts meanwhile is a leftover, never
         // missing.
         try repository.store.list(prefix: ObjectKind.chunk.folder) { info in
             guard let id = Names.id(of: info.name, kind: .chunk), !condemned.contains(id) else { return }
-            guard let size = sizes.removeValue(forKey: id) else { return leftovers.append(id) }
+            guard let size = sizes.removeValue(forKey: id) else { return leftovers.append((id, info.size)) }
             if size != info.size { sizes[id] = size }
         }
         let missing = Set(sizes.keys)
@@ -43,11 +50,11 @@ public struct WriterIndex: Sendable {
             // Read again and not only removed: another pack may hold a chunk of a missing one, and the index keeps
             // one place of each.
             chunks = ChunkIndex()
-            _ = try readIndexes(of: repository, into: chunks, without: missing.union(condemned))
+            _ = try readIndexes(of: repository, into: chunks, without: missing.union(condemned), listed: nil)
         }
         var adopted: [PackContents] = []
-        for id in leftovers {
-            guard let contents = try? repository.readPackDirectory(id) else { continue }
+        for (id, size) in leftovers {
+            guard let contents = try? repository.readPackDirectory(id, listedSize: size) else { continue }
             chunks.insert(contents)
             adopted.append(contents)
         }
@@ -88,11 +95,11 @@ public struct WriterIndex: Sendable {
     }
 
     private static func readIndexes(
-        of repository: Repository, into chunks: ChunkIndex, without excluded: Set<RandomID>
+        of repository: Repository, into chunks: ChunkIndex, without excluded: Set<RandomID>, listed: [RandomID]?
     ) throws -> [RandomID: Int] {
         var sizes: [RandomID: Int] = [:]
         var ids: [RandomID] = []
-        try repository.forEachIndex { id, index in
+        try repository.forEachIndex(listed: listed) { id, index in
             ids.append(id)
             for pack in index.packs where !excluded.contains(pack.identity.id) {
                 sizes[pack.identity.id] = pack.objectSize

@@ -52,15 +52,15 @@ public struct Compact: Sendable {
     }
 
     /// `run`, or nothing for a snapshot without runs.
-    func runIfNeeded() throws -> BackupReport? { try run(in: try options.repository.open()) }
+    func runIfNeeded() throws -> BackupReport? { try run(in: try options.repository.open(caching: true)) }
 
     func run(in repository: Repository) throws -> BackupReport? {
         let started = ContinuousClock.now
         progress.begin(phase: "plan")
-        let lease = try Lease.acquire(.writer, in: repository, note: "compaction")
-        defer { lease.release() }
+        let entry = try WriterEntry.acquire(in: repository, note: "compaction")
+        defer { entry.lease.release() }
         let begun = repository.now()
-        let index = try WriterIndex.load(repository)
+        let index = try entry.loadIndex()
         let state = try repository.state(
             at: options.moment, chunks: try index.forReading(repository), foldBudget: foldBudget)
         try index.takeOver(state.snapshot, repository)
@@ -68,13 +68,14 @@ public struct Compact: Sendable {
         let workers = options.workers > 0 ? options.workers : Machine.processors
         let writer = ArchiveWriter(
             repository: repository, index: index,
-            options: WriterOptions(workers: workers, level: options.level, streams: Machine.processors + 1))
+            options: WriterOptions(
+                workers: workers, level: options.level, streams: Machine.processors + 1))
         do {
             let entries = try compact(state, writer)
             progress.begin(phase: "commit")
             let snapshot = try describe(state, entries, writer, repository, begun: begun)
             try cancellation.check()
-            let committed = try writer.commit(snapshot, under: lease)
+            let committed = try writer.commit(snapshot, under: entry.lease)
             var report = BackupReport(committed)
             report.seconds = (ContinuousClock.now - started) / .seconds(1)
             record(committed, in: repository, &report)

@@ -73,7 +73,7 @@ public struct Diff: Sendable {
     ///
     /// - Parameter visitor: is told the `_id` of every document that differs; nil is cheaper.
     public func run(visitor: Visitor? = nil) throws -> Report {
-        let repository = try access.open()
+        let repository = try access.open(caching: true)
         let index = try repository.loadIndex()
         let states = try [first, second].map { try repository.state(at: $0, chunks: index) }
         var report = Report(

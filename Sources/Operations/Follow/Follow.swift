@@ -55,7 +55,7 @@ public struct Follow: Sendable {
     ///   full backup first; what the repository throws, and the server at the start. What was saved stays saved.
     public func run() throws -> FollowReport {
         progress.begin(phase: "connect")
-        let repository = try options.repository.open()
+        let repository = try options.repository.open(caching: true)
         let deployment = try connect()
         guard let set = deployment.server.setName else {
             throw CairnError(.usage, "\(deployment.host) is a standalone server: it has no oplog to follow")

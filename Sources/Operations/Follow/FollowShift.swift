@@ -13,14 +13,16 @@ final class FollowShift {
     private var lastCut = ContinuousClock.now
 
     init(_ job: Follow, _ repository: Repository, set: String, from tip: OpTime) throws {
-        lease = try Lease.acquire(.writer, in: repository, note: "follower of \(set)")
+        let entry = try WriterEntry.acquire(in: repository, note: "follower of \(set)")
+        lease = entry.lease
         do {
             // The lease first: what the index names from then on stays until it is given back.
-            let index = try WriterIndex.load(repository)
+            let index = try entry.loadIndex()
             let workers = job.options.workers > 0 ? job.options.workers : min(2, Machine.processors)
             writer = ArchiveWriter(
                 repository: repository, index: index,
-                options: WriterOptions(workers: workers, level: job.options.level, streams: 2))
+                options: WriterOptions(
+                    workers: workers, level: job.options.level, streams: 2))
             recorder = SegmentRecorder(
                 repository: repository, writer: writer, lease: lease, set: set, from: tip,
                 bytesMax: job.options.bytesMax)

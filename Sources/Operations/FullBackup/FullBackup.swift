@@ -45,17 +45,17 @@ public struct FullBackup: Sendable {
     public func run() throws -> BackupReport {
         let started = ContinuousClock.now
         progress.begin(phase: "connect")
-        let repository = try options.repository.open()
-        let lease = try Lease.acquire(.writer, in: repository, note: "full backup")
-        defer { lease.release() }
+        let repository = try options.repository.open(caching: true)
+        let entry = try WriterEntry.acquire(in: repository, note: "full backup")
+        defer { entry.lease.release() }
         // A damaged snapshot is no reason to make no further one; `check` reports it, and so does this one.
         var unreadable: [RandomID] = []
-        let snapshots = try repository.snapshots(damaged: { id, _ in unreadable.append(id) })
+        let snapshots = try entry.snapshots(damaged: { id, _ in unreadable.append(id) })
         let (deployment, parent) = try connect(snapshots)
-        let index = try WriterIndex.load(repository)
+        let index = try entry.loadIndex()
         let (writer, readers) = BackupContext.makeWriter(repository, index, options)
         let context = BackupContext(
-            options: options, repository: repository, lease: lease, deployment: deployment, chunks: index.chunks,
+            options: options, repository: repository, entry: entry, deployment: deployment, chunks: index.chunks,
             writer: writer, readers: readers, progress: progress, cancellation: cancellation, tuning: tuning)
         let join = try TimelineJoin.begin(context, snapshots)
         do {
@@ -71,8 +71,8 @@ public struct FullBackup: Sendable {
             progress.begin(phase: "commit")
             let snapshot = try draft.finish(entries, writer)
             try cancellation.check()
-            let committed = try writer.commit(snapshot, under: lease)
-            draft.record(committed, operation: "backup full")
+            let committed = try writer.commit(snapshot, under: entry.lease)
+            draft.record(committed, operation: "backup full", entry)
             return draft.report(committed, seconds: ContinuousClock.now - started)
         } catch {
             join?.abandon()

@@ -96,10 +96,11 @@ struct SnapshotDraft {
 
     /// Leaves an audit record. The snapshot counts from its commit on: a record that cannot be written must not report
     /// it as failed.
-    mutating func record(_ snapshot: Snapshot, operation: String) {
+    mutating func record(_ snapshot: Snapshot, operation: String, _ entry: WriterEntry) {
         do {
             try repository.appendAudit(
-                operation: operation, program: Program.name, details: ["snapshot": .string(snapshot.id.hex)])
+                operation: operation, program: Program.name, details: ["snapshot": .string(snapshot.id.hex)],
+                listed: entry.recentAudit)
         } catch {
             warn("the snapshot is saved, but its audit record could not be written: \(error)", needsPerson: true)
         }

@@ -8,7 +8,7 @@ internal import Mongo
 struct BackupContext: Sendable {
     let options: FullBackup.Options
     let repository: Repository
-    let lease: Lease
+    let entry: WriterEntry
     let deployment: MongoDeployment
     /// What the repository holds, and what the writer adds to it.
     let chunks: ChunkIndex
@@ -18,6 +18,7 @@ struct BackupContext: Sendable {
     let cancellation: Cancellation
     let tuning: BackupTuning
 
+    var lease: Lease { entry.lease }
     /// Which namespaces the backup takes.
     var filter: NamespaceFilter { NamespaceFilter(include: options.include, exclude: options.exclude) }
     /// The order in which it scans.
@@ -33,7 +34,8 @@ struct BackupContext: Sendable {
         // the stream any more.
         let writer = ArchiveWriter(
             repository: repository, index: index,
-            options: WriterOptions(workers: workers, level: options.level, streams: readers + 2))
+            options: WriterOptions(
+                workers: workers, level: options.level, streams: readers + 2))
         return (writer, readers)
     }
 

@@ -24,21 +24,21 @@ struct IncrementalBackup {
     func run() throws -> BackupReport {
         let started = ContinuousClock.now
         progress.begin(phase: "connect")
-        let repository = try options.repository.open()
-        let lease = try Lease.acquire(.writer, in: repository, note: "incremental backup")
-        defer { lease.release() }
+        let repository = try options.repository.open(caching: true)
+        let entry = try WriterEntry.acquire(in: repository, note: "incremental backup")
+        defer { entry.lease.release() }
         var unreadable: [RandomID] = []
-        let snapshots = try repository.snapshots(damaged: { id, _ in unreadable.append(id) })
+        let snapshots = try entry.snapshots(damaged: { id, _ in unreadable.append(id) })
         let deployment = try BackupContext.connect(options, preferring: snapshots.last)
         guard let set = deployment.server.setName else {
             throw NoParent(text: "the source is a standalone server, which has no oplog", needsPerson: false)
         }
-        let index = try WriterIndex.load(repository)
+        let index = try entry.loadIndex()
         let reader = OplogReader(client: try deployment.checkOut())
         let parent = try ParentSnapshot.find(snapshots, options: options, set: set, repository, index, reader)
         let (writer, readers) = BackupContext.makeWriter(repository, index, options)
         let context = BackupContext(
-            options: options, repository: repository, lease: lease, deployment: deployment, chunks: index.chunks,
+            options: options, repository: repository, entry: entry, deployment: deployment, chunks: index.chunks,
             writer: writer, readers: readers, progress: progress, cancellation: cancellation, tuning: tuning)
         do {
             var draft = SnapshotDraft(
@@ -59,7 +59,7 @@ struct IncrementalBackup {
         _ context: BackupContext, _ parent: ParentSnapshot, _ set: String, _ reader: OplogReader,
         _ draft: inout SnapshotDraft, _ started: ContinuousClock.Instant
     ) throws -> BackupReport {
-        let segments = try context.repository.segments(damaged: { _, _ in })
+        let segments = try context.entry.segments(damaged: { _, _ in })
         let chain = SegmentChain(from: parent.optime, segments, set: set)
         let recorder = SegmentRecorder(
             repository: context.repository, writer: context.writer, lease: context.lease, set: set, from: chain.tip,
@@ -83,7 +83,7 @@ struct IncrementalBackup {
         try window.finish()
         try cancellation.check()
         let committed = try context.writer.commit(snapshot, under: context.lease)
-        draft.record(committed, operation: "backup incremental")
+        draft.record(committed, operation: "backup incremental", context.entry)
         var report = draft.report(committed, seconds: ContinuousClock.now - started)
         report.scanned = catchUp.scanned.map {
             BackupReport.Scanned(namespace: $0.namespace.description, reason: $0.reason.text)

@@ -31,7 +31,7 @@ final class TimelineJoin: Sendable {
     static func begin(_ context: BackupContext, _ snapshots: [Snapshot]) throws -> TimelineJoin? {
         guard let set = context.deployment.server.setName else { return nil }
         let reader = OplogReader(client: try context.deployment.checkOut())
-        let join = TimelineJoin(context, set, try tip(of: set, context.repository, snapshots, reader))
+        let join = TimelineJoin(context, set, try tip(of: set, context.entry, snapshots, reader))
         join.start()
         return join
     }
@@ -44,9 +44,9 @@ final class TimelineJoin: Sendable {
 
     /// Where the saved history of the set ends: with its newest segment or its newest snapshot.
     private static func tip(
-        of set: String, _ repository: Repository, _ snapshots: [Snapshot], _ reader: OplogReader
+        of set: String, _ entry: WriterEntry, _ snapshots: [Snapshot], _ reader: OplogReader
     ) throws -> OpTime? {
-        let segment = try repository.segments(damaged: { _, _ in }).filter { $0.set == set }.map(\.to)
+        let segment = try entry.segments(damaged: { _, _ in }).filter { $0.set == set }.map(\.to)
             .max { $0.timestamp < $1.timestamp }
         guard let snapshot = snapshots.last(where: { $0.source.set == set && $0.exact }),
             snapshot.at > segment?.timestamp ?? Timestamp(rawValue: 0)

@@ -35,7 +35,7 @@ public struct Restore: Sendable {
     public func run() throws -> RestoreReport {
         let started = ContinuousClock.now
         progress.begin(phase: "connect")
-        let repository = try options.repository.open()
+        let repository = try options.repository.open(caching: true)
         // The server answers while the archive is read; an error there comes first, since that is what was asked for.
         let connecting = Ahead("cairn-connect") { try connect() }
         let chunks = try repository.loadIndex()

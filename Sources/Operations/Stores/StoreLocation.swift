@@ -13,8 +13,25 @@ public struct StoreSettings: Sendable {
     /// Bytes a second that may come from the store; nil means no limit.
     public var downloadRate: Int?
 
-    /// No limits, and for Azure what the environment gives.
+    /// Where copies of what is read again and again are kept; nil for none.
+    public var cache: CacheSettings?
+
+    /// No limits, no cache, and for Azure what the environment gives.
     public init() {}
+}
+
+/// The cache of repositories that are not on this machine.
+public struct CacheSettings: Sendable {
+    /// The folder that holds a folder for each repository.
+    public var folder: String
+    /// The most bytes for each repository.
+    public var sizeMax: Int
+
+    /// Everything given.
+    public init(folder: String, sizeMax: Int) {
+        self.folder = folder
+        self.sizeMax = sizeMax
+    }
 }
 
 /// Where a repository lies: a directory, `azblob://ACCOUNT/CONTAINER[/PREFIX]`, or
@@ -56,6 +73,12 @@ public enum StoreLocation: Sendable, CustomStringConvertible {
         case .azure(let location): location.description
         case .mongo(let uri): DeploymentAccess.redacted(uri)
         }
+    }
+
+    /// Whether it is reached over a network by this program itself.
+    public var isRemote: Bool {
+        if case .directory = self { return false }
+        return true
     }
 
     /// Whether the text holds a password, which a command line would show to others.

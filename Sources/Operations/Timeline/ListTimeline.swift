@@ -24,7 +24,7 @@ public struct ListTimeline: Sendable {
     ///
     /// - Throws: `.notFound` for a set that is not there.
     public func run() throws -> Report {
-        let repository = try access.open()
+        let repository = try access.open(caching: true)
         var report = Report(timelines: [], damaged: [])
         report.timelines = try repository.timelines { report.damaged.append($0) }
         if let set {

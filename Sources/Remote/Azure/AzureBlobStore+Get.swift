@@ -6,13 +6,33 @@ extension AzureBlobStore {
     /// As `ObjectStore` asks. Bytes that differ from the MD5 kept with the blob are asked for once more, since they may
     /// have been damaged on their way.
     public func get(_ name: ObjectName, into buffer: Buffer) throws {
+        try get(name, sizeMax: Self.blobSizeMax, into: buffer)
+    }
+
+    /// The largest object that is read whole.
+    private static let blobSizeMax = 1 << 30
+    /// Room for what the service says of an error.
+    private static let errorSizeMax = 64 << 10
+
+    /// As `ObjectStore` asks: in one request, whose answer is broken off where it gets too large.
+    public func get(_ name: ObjectName, sizeMax: Int, into buffer: Buffer) throws {
         let start = buffer.count
         for _ in 0..<2 {
-            let (response, _) = try service.send(request(.get, name), into: buffer)
+            let response: HTTPResponse
+            do {
+                let bodyMax = max(sizeMax, Self.errorSizeMax)
+                response = try service.send(request(.get, name), into: buffer, bodyMax: bodyMax).response
+            } catch let error as CairnError where error.code == .limit {
+                throw tooLarge(name, sizeMax)
+            }
             guard response.isSuccess, response.headers["x-ms-resource-type"] != "directory" else {
                 buffer.truncate(to: start)
                 throw response.isSuccess
                     ? CairnError(.notFound, "no such blob", object: resource(name)) : failure(response, name)
+            }
+            if buffer.count - start > sizeMax {
+                buffer.truncate(to: start)
+                throw tooLarge(name, sizeMax)
             }
             if isIntact(buffer, from: start, response.headers["Content-MD5"]) { return }
             buffer.truncate(to: start)
@@ -42,6 +62,12 @@ extension AzureBlobStore {
         throw CairnError(
             .corrupt, "the range differs from the MD5 that was sent with it", object: resource(name),
             offset: range.lowerBound)
+    }
+
+    private func tooLarge(_ name: ObjectName, _ sizeMax: Int) -> CairnError {
+        CairnError(
+            .corrupt, "the blob is larger than the \(sizeMax) bytes that may be there, so it is too large",
+            object: resource(name))
     }
 
     private func requireSize(_ name: ObjectName, atLeast size: Int) throws {

@@ -37,6 +37,8 @@ public final class AzureBlobStore: ObjectStore {
 
     /// The location as the user wrote it.
     public var location: String { place.description }
+    /// Enough for a line with a round trip of 50 ms to be full of packs.
+    public var parallelism: Int { 4 }
 
     /// A store over a container that exists; nothing is asked of the service yet.
     public init(

@@ -9,6 +9,11 @@ extension MongoStore {
         try read(name, nil, into: buffer)
     }
 
+    /// As `ObjectStore` asks.
+    public func get(_ name: ObjectName, sizeMax: Int, into buffer: Buffer) throws {
+        try read(name, nil, sizeMax: sizeMax, into: buffer)
+    }
+
     /// As `ObjectStore` asks: whole parts are fetched and checked.
     public func get(_ name: ObjectName, range: Range<Int>, into buffer: Buffer) throws {
         try read(name, range, into: buffer)
@@ -34,13 +39,16 @@ extension MongoStore {
     }
 
     /// An object that is replaced while its parts are read has other parts: it is then read again.
-    private func read(_ name: ObjectName, _ range: Range<Int>?, into buffer: Buffer) throws {
+    private func read(
+        _ name: ObjectName, _ range: Range<Int>?, sizeMax: Int = .max, into buffer: Buffer
+    ) throws {
         let start = buffer.count
         var seen: RandomID?
         while true {
             guard let record = try record(name, withData: true) else {
                 throw CairnError(.notFound, "no such object", object: resource(name))
             }
+            try ObjectInfo(name: name, size: record.size, modified: record.modified).requireSize(atMost: sizeMax)
             let wanted = range ?? 0..<record.size
             guard wanted.upperBound <= record.size else {
                 throw CairnError(

@@ -26,6 +26,8 @@ public final class MongoStore: ObjectStore {
 
     /// The connection string without secrets.
     public var location: String { deployment.redactedURI }
+    /// Enough for a line with a round trip of 50 ms to be full of packs.
+    public var parallelism: Int { 4 }
 
     static let objects = "cairn.objects"
     static let parts = "cairn.parts"
@@ -66,11 +68,19 @@ public final class MongoStore: ObjectStore {
 
     /// As `ObjectStore` asks: the server sends a few thousand objects at a time.
     public func list(prefix: String, _ body: (ObjectInfo) throws -> Void) throws {
+        try list(prefixes: [prefix], body)
+    }
+
+    /// As `ObjectStore` asks, in one command.
+    public func list(prefixes: [String], _ body: (ObjectInfo) throws -> Void) throws {
         var found: [ObjectInfo] = []
+        let ranges = prefixes.map { prefix -> BSONDocument in
+            prefix.isEmpty ? [:] : ["_id": ["$gte": .string(prefix), "$lt": .string(prefix + "\u{10FFFF}")]]
+        }
+        guard let first = ranges.first else { return }
+        let filter = ranges.count == 1 ? first : ["$or": .array(ranges.map { .document($0) })]
         try session { client in
             found.removeAll()
-            let filter: BSONDocument =
-                prefix.isEmpty ? [:] : ["_id": ["$gte": .string(prefix), "$lt": .string(prefix + "\u{10FFFF}")]]
             let find = BSONDocument { find in
                 find.append("find", .string(Self.objects))
                 find.append("filter", .document(filter))

@@ -10,6 +10,7 @@ extension Configuration {
         stores.uploadRate = try rate(.limitUpload)
         stores.downloadRate = try rate(.limitDownload)
         stores.azure = try azure()
+        stores.cache = try cache()
         if let tier = try choice(.azureTier, of: Self.tiers.map(\.name)) {
             stores.blobs.tier = Self.tiers.first { $0.name == tier }?.tier
         }
@@ -17,6 +18,15 @@ extension Configuration {
             stores.blobs.immutableFor = Int64(try Quantity.seconds(value.text, place: value.place))
         }
         return stores
+    }
+
+    /// The folder that the XDG base directory specification gives to caches; none when the environment names none.
+    private func cache() throws -> CacheSettings? {
+        let sizeMax = try self[.cacheSize].map { try Quantity.bytes($0.text, place: $0.place) } ?? 1 << 30
+        let base = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+        let home = environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 + "/.cache" : nil }
+        guard sizeMax > 0, let folder = base ?? home else { return nil }
+        return CacheSettings(folder: folder + "/cairn", sizeMax: sizeMax)
     }
 
     private static let tiers = AzureBlobOptions.Tier.allCases.map { (name: $0.rawValue.lowercased(), tier: $0) }

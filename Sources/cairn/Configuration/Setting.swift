@@ -9,6 +9,7 @@ enum Setting: String, CaseIterable {
     case uriFile = "uri-file"
     case limitUpload = "limit-upload"
     case limitDownload = "limit-download"
+    case cacheSize = "cache-size"
     case passphraseFile = "passphrase-file"
     case keyFile = "key-file"
     case readPreference = "read-preference"

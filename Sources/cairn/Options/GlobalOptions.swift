@@ -27,6 +27,13 @@ struct GlobalOptions: ParsableArguments {
     @Option(help: "Bytes a second from the repository at most. (CAIRN_LIMIT_DOWNLOAD)")
     var limitDownload: String?
 
+    @Option(
+        help: "Bytes that copies of indexes and lists of a remote repository may take here. (CAIRN_CACHE_SIZE)")
+    var cacheSize: String?
+
+    @Flag(help: "Keep no copies of what is read from a remote repository.")
+    var noCache = false
+
     @Option(help: "Address of the Blob service, for other clouds and emulators. (CAIRN_AZURE_ENDPOINT)")
     var azureEndpoint: String?
 
@@ -49,6 +56,7 @@ struct GlobalOptions: ParsableArguments {
         flags.set(.limitDownload, limitDownload)
         flags.set(.azureEndpoint, azureEndpoint, name: "azure-endpoint")
         flags.set(.keyFile, keyFile)
+        flags.set(.cacheSize, noCache ? "0" : cacheSize, name: noCache ? "no-cache" : nil)
         return flags.values
     }
 }
