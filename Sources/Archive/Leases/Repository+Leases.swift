@@ -68,7 +68,7 @@ extension Repository {
                 continue  // released meanwhile
             }
         }
-        return (found, isReplica)
+        return found
     }
 
     /// Removes leases that have expired, or with `force` all: only sensible when surely no other job runs. What their

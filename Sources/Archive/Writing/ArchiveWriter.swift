@@ -5,10 +5,10 @@ import Synchronization
 
 /// Takes documents in and makes a snapshot of them (design §7).
 ///
-///     streams ──chunks──▶ workers ──packs──▶ pack writer ──▶ object store
-///     (readers' threads)  hash, look up,     put, fsync,
-///                         compress, verify,  index object
-///                         encrypt            every 64 packs
+///     streams ──chunks──▶ workers ──packs──▶ pack writer ──▶ lanes ──▶ object store
+///     (readers' threads)  hash, look up,     index object    put, fsync
+///                         compress, verify,  every 64 packs
+///                         encrypt
 ///
 /// Every arrow is a bounded queue of buffers from bounded pools: the pools are the memory budget
 /// (`WriterOptions.memoryBudget`) and the back-pressure. The first error of any stage stops all of them and is what
@@ -84,8 +84,8 @@ public final class ArchiveWriter: Sendable {
         let packWriter = OwnedThread(name: "cairn-packs") {
             Self.guarded(by: failure) {
                 var stage = PackStage(
-                    repository: repository, index: index.chunks, queue: packQueue, packsPerIndex: options.packsPerIndex,
-                    statistics: statistics, unindexed: index.adopted)
+                    repository: repository, index: index, queue: packQueue, packsPerIndex: options.packsPerIndex,
+                    puts: options.puts, statistics: statistics, failure: failure)
                 try stage.run()
             }
         }

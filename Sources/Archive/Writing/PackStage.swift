@@ -9,52 +9,52 @@ enum PackItem: Sendable {
     case flush(BoundedQueue<Bool>)
 }
 
-/// The last stage: puts packs, and names them in index objects once they are durable. Runs on one thread of its
-/// own, so that the workers go on while it waits for the disk.
+/// The last stage: has packs put, and names them in index objects once they are durable. Runs on one thread of its
+/// own, so that the workers go on while it waits for the disk or the network.
 struct PackStage {
     private let repository: Repository
     private let index: ChunkIndex
     private let queue: BoundedQueue<PackItem>
     private let packsPerIndex: Int
     private let statistics: WriterStatistics
+    private let lanes: PackLanes
     /// Durable packs that no index object names yet.
     private var unindexed: [PackContents]
 
-    /// - Parameter unindexed: packs that are in the store already and that the next index object shall name.
+    /// - Parameters:
+    ///   - puts: how many packs may be put at once.
+    ///   - unindexed: packs that are in the store already and that the next index object shall name.
     init(
-        repository: Repository, index: ChunkIndex, queue: BoundedQueue<PackItem>, packsPerIndex: Int,
-        statistics: WriterStatistics, unindexed: [PackContents]
+        repository: Repository, index: WriterIndex, queue: BoundedQueue<PackItem>, packsPerIndex: Int, puts: Int,
+        statistics: WriterStatistics, failure: FailureSwitch
     ) {
         self.repository = repository
-        self.index = index
+        self.index = index.chunks
         self.queue = queue
         self.packsPerIndex = packsPerIndex
         self.statistics = statistics
-        self.unindexed = unindexed
+        lanes = PackLanes(puts, repository: repository, statistics: statistics, failure: failure)
+        unindexed = index.adopted
     }
 
     /// Works until the queue is finished.
     mutating func run() throws {
         while let item = try queue.pop() {
             switch item {
-            case .pack(let pack, let pool): try put(pack, pool)
+            case .pack(let pack, let pool):
+                if let settled = try lanes.put(pack, pool) { try take(settled) }
             case .flush(let done):
+                // An index object names nothing that is still on its way. format-spec.md §11 [W-2]
+                while let settled = try lanes.settle() { try take(settled) }
                 try writeIndex()
                 done.finish()
             }
         }
     }
 
-    private mutating func put(_ pack: FinishedPack, _ pool: BufferPool) throws {
-        let size = pack.buffer.count
-        var clock = StageClock()
-        try repository.writePack(pack)
-        clock.lap(statistics.put)
-        pool.give(pack.buffer)
-        statistics.packs.raise(by: 1)
-        statistics.addedBytes.raise(by: size)
-        index.insert(pack.contents)
-        unindexed.append(pack.contents)
+    private mutating func take(_ pack: PackContents) throws {
+        index.insert(pack)
+        unindexed.append(pack)
         if unindexed.count >= packsPerIndex { try writeIndex() }
     }
 

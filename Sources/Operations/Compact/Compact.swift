@@ -1,6 +1,7 @@
 internal import Archive
 internal import BSON
 internal import Bytes
+internal import ObjectStore
 internal import Oplog
 
 /// Makes a snapshot that needs no runs out of one that does, or of any time that can be restored, without a server.
@@ -69,7 +70,8 @@ public struct Compact: Sendable {
         let writer = ArchiveWriter(
             repository: repository, index: index,
             options: WriterOptions(
-                workers: workers, level: options.level, streams: Machine.processors + 1))
+                workers: workers, level: options.level, streams: Machine.processors + 1,
+                puts: repository.store.parallelism))
         do {
             let entries = try compact(state, writer)
             progress.begin(phase: "commit")

@@ -1,6 +1,7 @@
 internal import Archive
 internal import BSON
 internal import Bytes
+internal import ObjectStore
 
 /// A stretch of a follower's time with one writer's lease and one look at the index.
 final class FollowShift {
@@ -22,7 +23,8 @@ final class FollowShift {
             writer = ArchiveWriter(
                 repository: repository, index: index,
                 options: WriterOptions(
-                    workers: workers, level: job.options.level, streams: 2))
+                    workers: workers, level: job.options.level, streams: 2,
+                    puts: repository.store.parallelism))
             recorder = SegmentRecorder(
                 repository: repository, writer: writer, lease: lease, set: set, from: tip,
                 bytesMax: job.options.bytesMax)

@@ -3,6 +3,7 @@ internal import BSON
 internal import Bytes
 internal import Glibc
 internal import Mongo
+internal import ObjectStore
 
 /// What the parts of a backup share: the repository that it writes to, the node that it reads, and how.
 struct BackupContext: Sendable {
@@ -35,7 +36,8 @@ struct BackupContext: Sendable {
         let writer = ArchiveWriter(
             repository: repository, index: index,
             options: WriterOptions(
-                workers: workers, level: options.level, streams: readers + 2))
+                workers: workers, level: options.level, streams: readers + 2,
+                puts: repository.store.parallelism))
         return (writer, readers)
     }
 
