@@ -35,7 +35,7 @@ demo: build ## back a throwaway server up, restore it into another, prove both e
 	swift build -c release --product fixture $(STRICT)
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" .ci/demo.sh
 
-bench: build ## the engine's benchmarks, cairn beside mongodump, restic and borg, replication beside rclone
+bench: build ## the engine's benchmarks, cairn beside mongodump, restic, borg and rclone, and over a network
 	@.ci/setup.sh --bench
 	swift build -c release --product fixture $(STRICT)
 	swift run -c release --package-path benchmarks pipeline
@@ -44,6 +44,7 @@ bench: build ## the engine's benchmarks, cairn beside mongodump, restic and borg
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/compare
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/replicate
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/tailing
+	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/remote --output benchmarks/RESULTS.md
 
 clean: ## remove what was built; the cached mongod and SDK stay
 	rm -rf .build benchmarks/.build

@@ -4,13 +4,14 @@ POST faults    a list of rules (faults.py); they replace those in force. GET tel
 GET  requests  counts by operation and a log; DELETE forgets them
 POST clock     {"advance": SECONDS}; answers {"now": ...}; GET tells it
 POST settings  any of {"soft_delete_days": N or null, "versioning": bool, "latency_ms": N, "single_max": BYTES,
+               "link": BYTES A SECOND that bodies share each way, or null,
                "tokens": [{"token": ..., "expires_in": SECONDS, "permissions": "rl"}]}
 POST reset     an account as new, without faults, tokens and settings; the clock back at the machine's
 """
 
 import json
 
-from wire import BadRequest, ConnectionEnded, Response
+from wire import BadRequest, ConnectionEnded, Link, Response
 
 
 class Control:
@@ -69,7 +70,7 @@ class Control:
         return {"now": self.service.clock.now()}
 
     def _change_settings(self, changes):
-        known = {"soft_delete_days", "versioning", "latency_ms", "single_max", "tokens"}
+        known = {"soft_delete_days", "versioning", "latency_ms", "single_max", "link", "tokens"}
         if set(changes) - known:
             raise ValueError(f"there is no setting {sorted(set(changes) - known)}; there are {sorted(known)}")
         service = self.service
@@ -77,6 +78,8 @@ class Control:
         service.account.versioning = changes.get("versioning", service.account.versioning)
         service.settings.latency_ms = changes.get("latency_ms", service.settings.latency_ms)
         service.settings.single_max = changes.get("single_max", service.settings.single_max)
+        if "link" in changes:
+            service.settings.upload, service.settings.download = Link(changes["link"]), Link(changes["link"])
         for token in changes.get("tokens", []):
             more = {"permissions": token["permissions"]} if "permissions" in token else {}
             service.authorizer.accept_token(token["token"], service.clock.now() + token["expires_in"], **more)
@@ -88,6 +91,7 @@ class Control:
         self.service.authorizer.tokens.clear()
         self.service.clock.ahead = 0
         self.service.settings.latency_ms = 0
+        self.service.settings.upload, self.service.settings.download = Link(), Link()
         self.service.settings.single_max = self.single_max
         self.service.journal.clear()
         return {}

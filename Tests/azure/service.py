@@ -19,7 +19,7 @@ from control import Control
 from errors import ServiceError
 from faults import Faults, flipped
 from operations import Operation, operation_of, place_of
-from wire import ConnectionEnded, Response
+from wire import ConnectionEnded, Link, Response
 
 # These receive a body, and take the account's lock themselves after it.
 WITH_BODY = {
@@ -48,6 +48,7 @@ class Settings:
     def __init__(self, single_max):
         self.single_max = single_max
         self.latency_ms = 0
+        self.upload, self.download = Link(), Link()
 
 
 class Journal:
@@ -94,7 +95,7 @@ class Call:
     def receive(self, with_md5):
         """The request's body and, where it is wanted, its MD5, which is computed as the bytes come in."""
         digest = hashlib.md5(usedforsecurity=False) if with_md5 else None
-        flip, pace = self.fault.get("flip_request_byte"), self.fault.pace()
+        flip, pace = self.fault.get("flip_request_byte"), self.fault.pace() or self.settings.upload
         for piece in self.connection.read_body(self.request, self.service.bodies.allocate, pace):
             if flip is not None and self.received <= flip < self.received + len(piece):
                 piece[flip - self.received] ^= 1
@@ -211,6 +212,7 @@ class Service:
                 connection.send(response, request.method, pace=fault.pace(), cut=fault.get(action))
                 end()
         must_close = connection.must_close(request)
-        connection.send(response, request.method, keep_alive=not must_close, pace=fault.pace())
+        pace = fault.pace() or self.settings.download
+        connection.send(response, request.method, keep_alive=not must_close, pace=pace)
         if must_close:
             raise ConnectionEnded

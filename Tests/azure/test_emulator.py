@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 import urllib.parse
@@ -201,6 +202,18 @@ class SettingsTests(EmulatorTestCase):
         began = time.monotonic()
         self.put("name")
         self.assertGreaterEqual(time.monotonic() - began, 0.05)
+
+    def test_a_link_is_shared(self):
+        """Two uploads at once take as long as one behind the other; other answers do not wait for them."""
+        rate = 10 << 20
+        self.emulator.settings(link=rate)
+        began = time.monotonic()
+        threads = [threading.Thread(target=self.put, args=(name, bytes(2 << 20))) for name in ("one", "two")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertGreaterEqual(time.monotonic() - began, (4 << 20) / rate)
 
     def test_an_unknown_setting_is_said(self):
         """A test that misspells one must not pass."""

@@ -129,6 +129,30 @@ class Pace:
             time.sleep(behind)
 
 
+class Link(Pace):
+    """A line that transfers share: together they move no more bytes a second."""
+
+    def __init__(self, bytes_per_second=None):
+        super().__init__(bytes_per_second)
+        self.lock = threading.Lock()
+        self.free = 0
+
+    @property
+    def step(self):
+        """Small enough that transfers take turns."""
+        return CHUNK if self.rate is None else max(1, min(CHUNK, int(self.rate / 100)))
+
+    def wait(self, count):
+        """Sleeps until the line has moved `count` more bytes, behind those of all others."""
+        if self.rate is None:
+            return
+        with self.lock:
+            now = time.monotonic()
+            self.free = max(self.free, now) + count / self.rate
+            delay = self.free - now
+        time.sleep(delay)
+
+
 class Connection(socketserver.BaseRequestHandler):
     """One connection: requests one after the other, each answered by the server's `respond(connection, request)`."""
 

@@ -224,8 +224,10 @@ import Testing
         let log = sample.folder.appending("log")
         let slow = try Command.start(
             ["check", "--limit-download", "1", "--read-data"], environment: replica, errorPath: log)
-        let arguments = readWholeFile("/proc/\(slow.id)/cmdline")
-        #expect(!arguments.isEmpty && !slow.hasEnded)
+        var arguments: [UInt8] = []
+        // A process that was just started shows none for an instant.
+        while arguments.isEmpty, !slow.hasEnded { arguments = readWholeFile("/proc/\(slow.id)/cmdline") }
+        #expect(!arguments.isEmpty && !slow.hasEnded, "\(String(decoding: readWholeFile(log), as: UTF8.self))")
         shown.append(String(decoding: arguments, as: UTF8.self))
         set.kill(0)
         try cairn("replicate", "--to", "west", with: environment, ends: 1)
