@@ -152,6 +152,9 @@ import Testing
         #expect(targets[1].location.description.hasSuffix("/copy"))
         #expect(targets.map(\.stores.uploadRate) == [nil, 5 << 20])
         #expect(targets.map(\.stores.blobs.tier) == [.cool, nil])
+        let limited = try Configuration(
+            flags: [:], configurationPath: path, environment: ["CAIRN_LIMIT_UPLOAD": "2MiB"])
+        #expect(try limited.replicaTargets([]).map(\.stores.uploadRate) == [2 << 20, 2 << 20])
         #expect(try merged.replicaTargets(["near"]).map(\.name) == ["near"])
         #expect(try merged.replicaTargets(["/elsewhere"]).map(\.location.description) == ["/elsewhere"])
         #expect(throws: CairnError.self) { try merged.replicaTargets(["east"]) }

@@ -29,9 +29,13 @@ struct Configuration {
         values.merge(flags) { _, flag in flag }
     }
 
-    /// Describes another store than the repository's: nothing of that one's settings is inherited.
+    /// Describes another store than the repository's: nothing of that one's settings is inherited. Limits of this run,
+    /// by a flag or the environment, are about the line, and hold for every store.
     mutating func replaceStoreSettings(by settings: [Setting: SettingValue]) {
-        for setting in Setting.ofStores { values[setting] = settings[setting] }
+        for setting in Setting.ofStores {
+            let isOfThisRun = [.limitUpload, .limitDownload].contains(setting) && (values[setting]?.rank ?? 0) > 0
+            if !isOfThisRun { values[setting] = settings[setting] }
+        }
     }
 
     /// The value of a setting with its origin.
