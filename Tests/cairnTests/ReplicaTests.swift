@@ -185,6 +185,40 @@ import Testing
         #expect(try cairn("replicas").exitCode == 3)
     }
 
+    /// Killed with packs on their way: what is there is a repository, and the next run goes on from it.
+    @Test func aKilledCopyGoesOn() throws {
+        let source = try #require(FileHandle(forReadingAtPath: "/dev/urandom"))
+        for number in 0..<6 {
+            let noise = BSONValue.binary(subtype: 0, Array(source.readData(ofLength: 200_000)))
+            try sample.snapshot([["_id": .int32(Int32(number)), "noise": noise]], at: UInt32(1_700_000_100 + number))
+        }
+        let west = sample.folder.appending("west")
+        let path = try configuration("replicas: {west: {repository: west}}")
+        let environment = sample.environment.merging(["CAIRN_CONFIG": path]) { one, _ in one }
+        func packs() -> Int {
+            FileManager.default.enumerator(atPath: west + "/packs")?.allObjects.count { "\($0)".contains("/") } ?? 0
+        }
+        let total = try sample.objects("packs").count
+        let child = try Command.start(
+            ["replicate", "--limit-upload", "250KiB"], environment: environment,
+            errorPath: sample.folder.appending("log"))
+        try ThrowawayReplicaSet.wait(for: "a few packs") { packs() > 2 || child.hasEnded }
+        child.signal(SIGKILL)
+        #expect(child.wait() == 128 + Int(SIGKILL) && packs() < total)
+
+        let there = ["CAIRN_REPOSITORY": west, "CAIRN_KEY_FILE": sample.keyFile]
+        let partial = try Command.run("check", "--read-data", environment: there)
+        #expect(partial.exitCode == 0, "\(partial.text)\(partial.errorText)")
+        let rest = try Command.run("replicate", "--json", environment: environment)
+        #expect(rest.exitCode == 0, "\(rest.errorText)")
+        let copied = try #require(try rest.objects()[0]["copiedObjects"] as? Int)
+        let all = try #require(try rest.objects()[0]["sourceObjects"] as? Int)
+        #expect(copied > 0 && copied < all)
+        let whole = try Command.run("snapshots", "--json", environment: there)
+        #expect(try whole.objects().count == 7)
+        #expect(try Command.run("check", "--read-data", environment: there).exitCode == 0)
+    }
+
     /// The password of a connection string is in no argument, no result and no error.
     @Test(.enabled(if: ThrowawayServer.isAvailable, "skipped: no mongod on PATH or in CAIRN_MONGOD"))
     func passwordsAreShownNowhere() throws {
