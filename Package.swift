@@ -84,7 +84,7 @@ let package = Package(
         .testTarget(
             name: "ObjectStoreTests", dependencies: ["ObjectStore", "Bytes", "TestSupport"], swiftSettings: house),
         .testTarget(
-            name: "ArchiveTests", dependencies: ["Archive", "ObjectStore", "BSON", "Bytes", "TestSupport"],
+            name: "ArchiveTests", dependencies: ["Archive", "Columns", "ObjectStore", "BSON", "Bytes", "TestSupport"],
             swiftSettings: house),
         .testTarget(
             name: "OplogTests", dependencies: ["Oplog", "Mongo", "BSON", "Bytes", "TestSupport"], swiftSettings: house),

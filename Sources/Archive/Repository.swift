@@ -38,10 +38,35 @@ public final class Repository: Sendable {
 
     /// A builder of packs for one worker.
     ///
-    /// - Parameter level: the zstd level at which all chunks are encoded or were tried, when it is the same for all.
-    public func makePackBuilder(level: Int? = nil) -> PackBuilder {
-        PackBuilder(keys: keys, surroundings: surroundings, level: level)
+    /// - Parameter effort: that with which all chunks are encoded or were tried, when it is the same for all.
+    public func makePackBuilder(effort: Int? = nil) -> PackBuilder {
+        PackBuilder(keys: keys, surroundings: surroundings, level: effort)
     }
+
+    /// Whether chunks may be encoded in columns. format-spec.md §10.1 [V-8].
+    public var hasColumns: Bool { config.incompatibleFeatures & FormatVersion.columnsFeature != 0 }
+
+    /// The repository with columns allowed, for one that was made before there were any.
+    ///
+    /// - Parameter stored: Whether its `config` is replaced, so that older programs refuse it from now on; false is for
+    ///   finding out what would be.
+    /// - Throws: what the store throws.
+    func withColumns(stored: Bool) throws -> Repository {
+        guard !hasColumns else { return self }
+        var config = config
+        config.incompatibleFeatures |= FormatVersion.columnsFeature
+        if stored {
+            let encoded = config.encode(verificationKey: keys.verificationKey)
+            try store.put(Names.config, encoded.bytes, mode: .replace)
+        }
+        return Repository(store: store, config: config, keys: keys, openedBy: openedBy, surroundings: surroundings)
+    }
+
+    /// What index objects note of packs whose chunks were encoded at a zstd level. format-spec.md §8 [I-3].
+    func effort(ofLevel level: Int) -> Int { hasColumns ? level + PackContents.columnsEffort : level }
+
+    /// A compressor of chunks for one thread.
+    func makeChunkCompressor(level: Int) -> ChunkCompressor { ChunkCompressor(level: level, columns: hasColumns) }
 
     /// An opener of chunks for one thread.
     public func makeChunkOpener() -> ChunkOpener { ChunkOpener(keys: keys) }
@@ -71,6 +96,8 @@ public struct RepositoryParameters: Sendable {
     public var passphraseCost: PassphraseCost
     /// What `key list` calls the first key; at most 256 bytes.
     public var keyLabel: String
+    /// Whether chunks may be encoded in columns; false makes what programs before columns made.
+    var columns = true
 
     /// The standard ones, unless told otherwise.
     public init(
@@ -101,7 +128,7 @@ extension Repository {
         let masterBytes = surroundings.random(32)
         let config = RepositoryConfig(
             id: surroundings.randomID(), created: surroundings.now(), documentChunks: parameters.documentChunks,
-            metadataChunks: parameters.metadataChunks)
+            metadataChunks: parameters.metadataChunks, features: parameters.columns ? FormatVersion.columnsFeature : 0)
         let keys = KeyRing(masters: [SecretBytes(copying: masterBytes.rawSpan)], repository: config.id)
         let keyID = surroundings.randomID()
         let keyObject = try KeyObject.make(

@@ -1,7 +1,7 @@
 import BSON
 public import Bytes
 
-/// Encodes chunks of documents in columns, format-spec.md §6.4. One instance a worker: its memory is reused.
+/// Encodes chunks of documents in columns, format-spec.md §6.6. One instance a worker: its memory is reused.
 public final class ColumnarEncoder {
     private let shredder = Shredder()
     private let sink: StreamSink

@@ -1,7 +1,7 @@
 import Bytes
 
 /// Where an encoder's streams go: large ones into a frame of their own, so that each has its own statistics and can be
-/// read alone, small ones into one frame together. What is where is written to the directory.
+/// read alone, small ones into one frame together. What is where is written to the directory. [J-2].
 @safe
 final class StreamSink {
     /// Streams shorter than this share a frame: a frame of its own costs about 12 bytes, and what was learnt of the
@@ -55,7 +55,7 @@ final class StreamSink {
         size.append(varint: UInt64(bytes.byteCount))
     }
 
-    /// Appends everything to `output`, format-spec.md §6.4.
+    /// Appends everything to `output`, format-spec.md §6.6.
     func finish(into output: Buffer) {
         let sizes = Buffer(capacity: 64)
         let head = Buffer(capacity: directory.count + group.count + 64)

@@ -23,6 +23,7 @@ import re
 import struct
 import sys
 
+import columns
 import zstandard
 from bson_walk import Problem, damage, digests, documents, get, identity, parse, refuse, split_documents
 from cryptography.exceptions import InvalidTag
@@ -50,14 +51,19 @@ def open_sealed(key, nonce, aad, data, where):
     except InvalidTag:
         raise damage(where, "does not authenticate") from None
 
+def unpack(frame, size):
+    parameters = zstandard.get_frame_parameters(frame)
+    columns.need(parameters.content_size == size and not parameters.dict_id, "a zstd frame has another size")
+    return zstandard.ZstdDecompressor(max_window_size=1 << 27).decompress(frame, allow_extra_data=False)
+
 def decode(encoding, data, raw_size, where):
     try:
         if encoding == 1:
-            frame = zstandard.get_frame_parameters(data)
-            refuse(frame.content_size != raw_size or frame.dict_id, where, "the zstd frame has another size")
-            data = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompress(data, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise damage(where, f"zstd: {error}") from None
+            data = unpack(data, raw_size)
+        elif encoding == 2:
+            data = columns.decode(data, raw_size, unpack)
+    except (zstandard.ZstdError, columns.Broken) as error:
+        raise damage(where, f"does not decode: {error}") from None
     refuse(len(data) != raw_size, where, "decodes to another size")
     return data
 
@@ -92,7 +98,7 @@ class Repository:
         check_frame("config", data, b"c", 56)
         read_version, _, reserved, incompatible, _ = struct.unpack_from("<HHIQQ", data, 8)
         refuse(read_version > 1, "config", f"format version {read_version}", code=2)
-        refuse(incompatible, "config", f"incompatible features {incompatible:#x}", code=2)
+        refuse(incompatible & ~1, "config", f"incompatible features {incompatible:#x}", code=2)  # [V-8]
         length, reserved2 = struct.unpack_from("<II", data, 48)
         wrong = reserved or reserved2 or read_version == 0 or 56 + length + 64 != len(data)
         refuse(wrong, "config", "its header makes no sense")
@@ -321,9 +327,10 @@ def check_frame(where, data, letter, header):
     refuse(hashlib.sha256(data[:-32]).digest() != data[-32:], where, "its hash is wrong")
 
 def check_entry(where, kind, encoding, reserved, raw, stored):  # section 7.3
-    refuse(not 1 <= kind <= 5 or encoding > 1, where, f"chunk type {kind}, encoding {encoding}", code=2)
+    refuse(not 1 <= kind <= 5 or encoding > 2, where, f"chunk type {kind}, encoding {encoding}", code=2)
     refuse(reserved or not 0 < raw <= CHUNK_MAX or not 16 < stored <= CHUNK_MAX + 16, where, "a chunk of no sane size")
     refuse(encoding == 0 and stored != raw + 16, where, "an unencoded chunk of another size")
+    refuse(encoding == 2 and kind not in (DOCUMENTS, OPLOG), where, "columns of something else than documents")
 
 def parse_key(where, data):
     check_frame(where, data, b"k", 40)

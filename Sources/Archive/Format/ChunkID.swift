@@ -26,6 +26,8 @@ public enum ChunkEncoding: UInt8, Sendable, Hashable, CaseIterable {
     case raw = 0
     /// One zstd frame (RFC 8878) with its content size, without dictionary.
     case zstd = 1
+    /// Documents taken apart into columns, §6.6; only in repositories with that feature.
+    case columns = 2
 }
 
 /// Computes chunk ids. Confined to one thread, for it holds a digest context; one per worker.

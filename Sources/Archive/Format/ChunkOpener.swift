@@ -5,7 +5,7 @@ public import Bytes
 public final class ChunkOpener {
     private let keys: KeyRing
     private let cipher = AESGCM()
-    private let decompressor = ZstdDecompressor()
+    private let decompressor = ChunkDecompressor()
     private let associated = Buffer(capacity: AssociatedData.size)
     private let scratch = Buffer(capacity: 2 << 20)
     /// Chunks are mostly read in pack order: deriving the key only when the pack changes.
@@ -52,15 +52,13 @@ public final class ChunkOpener {
     private func openScratch(_ id: ChunkID, at location: ChunkLocation, into output: Buffer) throws {
         try decryptScratch(id, at: location)
         let (scratch, name) = (scratch, Names.packText(location.pack.id))
-        switch location.encoding {
-        case .raw:
-            output.append(scratch.bytes)
-        case .zstd:
-            guard decompressor.decompress(scratch.bytes, rawCount: location.rawCount, appendingTo: output) else {
-                throw CairnError(
-                    .corrupt, "chunk \(id.hex) does not decompress to \(location.rawCount) bytes", object: name,
-                    offset: location.offset)
-            }
+        guard
+            decompressor.decode(
+                scratch.bytes, location.encoding, rawCount: location.rawCount, appendingTo: output)
+        else {
+            throw CairnError(
+                .corrupt, "chunk \(id.hex) does not decode to \(location.rawCount) bytes", object: name,
+                offset: location.offset)
         }
     }
 

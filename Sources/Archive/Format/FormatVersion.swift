@@ -2,8 +2,10 @@
 public enum FormatVersion {
     /// The newest format that this engine reads and writes.
     public static let current: UInt16 = 1
-    /// Feature bits that a program must know to read a repository; this engine knows none.
-    public static let knownIncompatibleFeatures: UInt64 = 0
+    /// Feature bits that a program must know to read a repository.
+    public static let knownIncompatibleFeatures: UInt64 = columnsFeature
+    /// Chunks may be encoded in columns. [V-8].
+    public static let columnsFeature: UInt64 = 1
     /// Feature bits that a program may ignore; this engine knows none.
     public static let knownCompatibleFeatures: UInt64 = 0
     /// Version byte of packs and of sealed objects; it is part of what they authenticate.

@@ -145,14 +145,17 @@ public struct PackEntry: Hashable, Sendable {
         try validate(object: reader.object)
     }
 
-    /// Checked right after reading and right before writing. format-spec.md §7.3 [P-5].
+    /// Checked right after reading and right before writing. format-spec.md §7.3 [P-5], §6.6 [J-1].
     func validate(object: String) throws {
         guard rawCount > 0, rawCount <= FormatLimits.chunkSizeMax,
             storedCount > AESGCM.tagByteCount, storedCount <= FormatLimits.chunkSizeMax + AESGCM.tagByteCount,
-            encoding != .raw || storedCount == rawCount + AESGCM.tagByteCount
+            encoding != .raw || storedCount == rawCount + AESGCM.tagByteCount,
+            encoding != .columns || type == .documents || type == .oplog
         else {
             throw CairnError(
-                .corrupt, "chunk \(id.hex) claims \(rawCount) raw and \(storedCount) stored bytes", object: object)
+                .corrupt,
+                "chunk \(id.hex) of type \(type.rawValue), encoding \(encoding.rawValue), claims \(rawCount) raw and "
+                    + "\(storedCount) stored bytes", object: object)
         }
     }
 }

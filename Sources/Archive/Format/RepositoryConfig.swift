@@ -45,10 +45,10 @@ public struct RepositoryConfig: Hashable, Sendable {
     public var isWritable: Bool { writeVersion <= FormatVersion.current }
 
     /// The config of a new repository.
-    init(id: RandomID, created: Int64, documentChunks: ChunkSizes, metadataChunks: ChunkSizes) {
+    init(id: RandomID, created: Int64, documentChunks: ChunkSizes, metadataChunks: ChunkSizes, features: UInt64 = 0) {
         readVersion = FormatVersion.current
         writeVersion = FormatVersion.current
-        incompatibleFeatures = 0
+        incompatibleFeatures = features
         compatibleFeatures = 0
         self.id = id
         self.created = created

@@ -102,6 +102,7 @@ final class SealedObjects {
                     .corrupt, "the \(kind.noun) does not decompress to \(header.rawCount) bytes", object: object)
             }
             return try BSONDocument.parse(plain.bytes, object: object)
+        case .columns: preconditionFailure("the header was checked")
         }
     }
 }
@@ -124,7 +125,7 @@ struct EnvelopeHeader {
             )
         }
         let encodingByte = try reader.integer(as: UInt8.self)
-        guard let encoding = ChunkEncoding(rawValue: encodingByte) else {
+        guard let encoding = ChunkEncoding(rawValue: encodingByte), encoding != .columns else {
             throw CairnError(.unsupportedFormat, "encoding \(encodingByte) is not known", object: object, offset: 10)
         }
         try reader.expectZero(1, "reserved byte of the envelope")

@@ -62,6 +62,8 @@ public struct PackContents: Hashable, Sendable {
     /// The zstd level up to which compressing its chunks anew wins nothing, since that was done or tried; nil when that
     /// is not known. Only index objects say it. format-spec.md §8 [I-3].
     public var level: Int?
+    /// What is added to the level when columns were tried as well.
+    static let columnsEffort = 32
 
     /// The contents of a pack.
     public init(identity: PackIdentity, entries: [PackEntry], level: Int? = nil) {

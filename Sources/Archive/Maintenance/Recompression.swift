@@ -83,8 +83,10 @@ public struct Recompression {
     }
 
     private func rewrite(under lease: Lease?) throws -> RecompressionReport {
-        let (repository, options, checkpoint) = (repository, options, checkpoint)
-        let plan = try RewritePlan(repository, choosing: { ($0.level ?? 0) < options.level })
+        let (options, checkpoint) = (options, checkpoint)
+        let repository = try repository.withColumns(stored: lease != nil)
+        let effort = repository.effort(ofLevel: options.level)
+        let plan = try RewritePlan(repository, choosing: { ($0.level ?? 0) < effort })
         let outcomes = try Parallel.map(plan.packs, threads: options.workers, name: "cairn-recompress") {
             PackRecompressor(repository, options, checkpoint)
         } each: {
@@ -102,7 +104,7 @@ public struct Recompression {
         try lease.requireHeld()
         let condemned = (rewritten + plan.useless).sorted()
         if !condemned.isEmpty { try repository.condemn(condemned) }
-        try note(kept, under: lease)
+        try note(kept, effort: effort, under: lease)
         return report
     }
 
@@ -126,7 +128,7 @@ public struct Recompression {
     }
 
     /// Notes in the index that packs were tried, by replacing the index objects that name them.
-    private func note(_ tried: Set<RandomID>, under lease: Lease) throws {
+    private func note(_ tried: Set<RandomID>, effort: Int, under lease: Lease) throws {
         guard !tried.isEmpty else { return }
         var old: [RandomID] = []
         var packs: [RandomID: PackContents] = [:]
@@ -135,7 +137,7 @@ public struct Recompression {
             old.append(id)
             for pack in object.packs { packs[pack.identity.id, default: pack].merge(pack) }
         }
-        for id in tried { packs[id]?.level = options.level }
+        for id in tried { packs[id]?.level = effort }
         try repository.replaceIndexes(
             old.sorted(), by: packs.values.sorted { $0.identity.id < $1.identity.id }, under: lease)
     }
@@ -155,10 +157,11 @@ private final class PackRecompressor {
     private let checkpoint: @Sendable () throws -> Void
     private let repository: Repository
     private let rewriter: PackRewriter
+    private let effort: Int
     private let opener: ChunkOpener
     private let hasher: ChunkHasher
-    private let compressor: ZstdCompressor
-    private let decompressor = ZstdDecompressor()
+    private let compressor: ChunkCompressor
+    private let decompressor = ChunkDecompressor()
     private let stored = Buffer(capacity: 0)
     private let plaintext = Buffer(capacity: 0)
     private let decoded = Buffer(capacity: 0)
@@ -174,7 +177,8 @@ private final class PackRecompressor {
         rewriter = PackRewriter(repository, packTarget: options.packTarget, packsPerIndex: 16)
         opener = repository.makeChunkOpener()
         hasher = ChunkHasher(keys: repository.keys)
-        compressor = ZstdCompressor(level: options.level)
+        compressor = repository.makeChunkCompressor(level: options.level)
+        effort = repository.effort(ofLevel: options.level)
     }
 
     func recompress(_ all: [(id: ChunkID, location: ChunkLocation)]) throws -> Outcome {
@@ -195,7 +199,7 @@ private final class PackRecompressor {
             }
         }
         guard outcome.isWorthwhile, !options.dryRun else { return outcome }
-        for (chunk, range) in chunks { try rewriter.add(chunk, encoded.bytes.extracting(range), level: options.level) }
+        for (chunk, range) in chunks { try rewriter.add(chunk, encoded.bytes.extracting(range), level: effort) }
         return outcome
     }
 
@@ -223,18 +227,18 @@ private final class PackRecompressor {
                 object: name, offset: location.offset)
         }
         let start = encoded.count
-        let size = compressor.compress(plaintext.bytes, appendingTo: encoded)
-        if let size, size < location.storedCount - AESGCM.tagByteCount {
+        let encoding = compressor.encode(plaintext.bytes, type: location.type, appendingTo: encoded)
+        if encoded.count - start < location.storedCount - AESGCM.tagByteCount {
             decoded.removeAll()
             let frame = encoded.bytes.extracting(start..<encoded.count)
-            let isWhole = decompressor.decompress(frame, rawCount: plaintext.count, appendingTo: decoded)
+            let isWhole = decompressor.decode(frame, encoding, rawCount: plaintext.count, appendingTo: decoded)
             guard isWhole, spansEqual(decoded.bytes, plaintext.bytes) else {
                 throw CairnError(
                     .corrupt,
                     "a chunk did not decode to what was compressed, so nothing was changed: this machine's memory or "
                         + "its libzstd \(ZstdVersion.text) is faulty", object: name, offset: location.offset)
             }
-            return EncodedChunk(id: id, type: location.type, encoding: .zstd, rawCount: plaintext.count)
+            return EncodedChunk(id: id, type: location.type, encoding: encoding, rawCount: plaintext.count)
         }
         encoded.truncate(to: start)
         try opener.openEncoded(id, at: location, into: encoded) { $0.append(stored.bytes) }

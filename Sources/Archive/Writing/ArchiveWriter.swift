@@ -66,7 +66,8 @@ public final class ArchiveWriter: Sendable {
         let makeEncoder = { @Sendable (outlet: PackOutlet) in
             ChunkEncoder(
                 hasher: ChunkHasher(keys: repository.keys), index: index.chunks,
-                builder: repository.makePackBuilder(level: options.level), level: options.level, outlet: outlet,
+                builder: repository.makePackBuilder(effort: repository.effort(ofLevel: options.level)),
+                compressor: repository.makeChunkCompressor(level: options.level), outlet: outlet,
                 statistics: statistics)
         }
         lane = MetadataLane(makeEncoder(metadataOutlet))

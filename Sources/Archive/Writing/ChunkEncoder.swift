@@ -8,8 +8,8 @@ final class ChunkEncoder {
     private let hasher: ChunkHasher
     private let index: ChunkIndex
     private let builder: PackBuilder
-    private let compressor: ZstdCompressor
-    private let decompressor = ZstdDecompressor()
+    private let compressor: ChunkCompressor
+    private let decompressor = ChunkDecompressor()
     /// Receives each chunk as a reader will see it; grows to the largest chunk met.
     private let scratch = Buffer(capacity: 0)
     private let outlet: PackOutlet
@@ -19,13 +19,13 @@ final class ChunkEncoder {
     private static let packEntriesMax = 16_384
 
     init(
-        hasher: ChunkHasher, index: ChunkIndex, builder: PackBuilder, level: Int, outlet: PackOutlet,
+        hasher: ChunkHasher, index: ChunkIndex, builder: PackBuilder, compressor: ChunkCompressor, outlet: PackOutlet,
         statistics: WriterStatistics
     ) {
         self.hasher = hasher
         self.index = index
         self.builder = builder
-        compressor = ZstdCompressor(level: level)
+        self.compressor = compressor
         self.outlet = outlet
         self.statistics = statistics
     }
@@ -40,13 +40,12 @@ final class ChunkEncoder {
         try makeRoom(for: plaintext.byteCount)
         let start = builder.buffer.count
         clock.skip()
-        let compressed = compressor.compress(plaintext, appendingTo: builder.buffer)
-        if compressed == nil { builder.buffer.append(plaintext) }
+        let encoding = compressor.encode(plaintext, type: type, appendingTo: builder.buffer)
         clock.lap(statistics.compress)
-        if compressed != nil { try verify(plaintext, from: start) }
+        if encoding != .raw { try verify(plaintext, encoding, from: start) }
         clock.lap(statistics.verify)
         try builder.seal(
-            from: start, id: id, type: type, encoding: compressed == nil ? .raw : .zstd, rawCount: plaintext.byteCount)
+            from: start, id: id, type: type, encoding: encoding, rawCount: plaintext.byteCount)
         clock.lap(statistics.seal)
         if builder.buffer.count >= outlet.packTarget || builder.count >= Self.packEntriesMax { try flush() }
         return (id, true)
@@ -67,11 +66,12 @@ final class ChunkEncoder {
 
     /// Encoders have had bugs, and memory has bit flips: a chunk that would not come back never counts as stored.
     /// format-spec.md §6.3 [C-4].
-    private func verify(_ plaintext: RawSpan, from start: Int) throws {
+    private func verify(_ plaintext: RawSpan, _ encoding: ChunkEncoding, from start: Int) throws {
         let scratch = scratch
         scratch.removeAll()
         let frame = builder.buffer.bytes.extracting(start..<builder.buffer.count)
-        let decoded = decompressor.decompress(frame, rawCount: plaintext.byteCount, appendingTo: scratch)
+        let decoded = decompressor.decode(
+            frame, encoding, rawCount: plaintext.byteCount, appendingTo: scratch)
         let equal = spansEqual(scratch.bytes, plaintext)
         guard decoded, equal else {
             throw CairnError(

@@ -1,4 +1,4 @@
-/// How the values of a column are written, format-spec.md §6.4: a byte in the directory.
+/// How the values of a column are written, format-spec.md §6.6: a byte in the directory.
 enum ColumnCodec: UInt8 {
     /// One stream of the values as they are.
     case plain = 0

@@ -190,7 +190,9 @@ final class StructureModel {
     }
 }
 
-/// What the stream of definitions says of an edge that is new, format-spec.md §6.4.
+/// What the stream of definitions says of an edge that is new, format-spec.md §6.6.
+///
+/// [J-6].
 enum Definition {
     static let end: UInt64 = 0
     static let named: UInt64 = 1

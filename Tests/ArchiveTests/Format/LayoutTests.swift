@@ -79,7 +79,7 @@ import Testing
         let parameters = Int(config[48]) + Int(config[49]) << 8
         #expect(config.count == 56 + parameters + 64 && RepositoryConfig.headerSize == 56)
         #expect(hex(config, 0, 16) == "ca49524e630d0a1a" + "01000100" + "00000000")
-        #expect(hex(config, 16, 16) == String(repeating: "0", count: 32))
+        #expect(hex(config, 16, 16) == "01" + String(repeating: "0", count: 30))
         #expect(hex(config, 32, 16) == made.config.id.hex)
         #expect(config[56] == UInt8(truncatingIfNeeded: parameters))
         let key = try bytes(Names.key(made.openedBy))
@@ -93,7 +93,7 @@ import Testing
     /// [C-2] [C-3] [O-1]
     @Test func numbers() {
         #expect(ChunkType.allCases.map(\.rawValue) == [1, 2, 3, 4, 5])
-        #expect(ChunkEncoding.allCases.map(\.rawValue) == [0, 1])
+        #expect(ChunkEncoding.allCases.map(\.rawValue) == [0, 1, 2])
         #expect(ObjectKind.allCases.map(\.rawValue) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
         #expect([ChunkType.documents, .leafList, .catalogue, .oplog, .run].map(\.rawValue) == [1, 2, 3, 4, 5])
         #expect(KeyObject.Method.passphrase.rawValue == 1 && KeyObject.Method.keyFile.rawValue == 2)

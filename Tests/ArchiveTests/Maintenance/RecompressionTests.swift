@@ -30,7 +30,7 @@ import Testing
     @Test func smallerAndTheSame() throws {
         let fixture = try RewriteFixture()
         let store = fixture.store
-        #expect(try levels(store).allSatisfy { $0 == 1 })
+        #expect(try levels(store).allSatisfy { $0 == 33 })
         try RewriteFixture.sweep(store)
         let before = try RewriteFixture.packBytes(store)
         let asked = try recompress(store, dryRun: true)
@@ -43,7 +43,7 @@ import Testing
         #expect(again.packsRewritten + again.packsKept + again.packsUseless == 0 && again.packsAtLevel == again.packs)
         try RewriteFixture.sweep(store)
         #expect(try RewriteFixture.packBytes(store) < before)
-        #expect(try levels(store).allSatisfy { $0 == 12 })
+        #expect(try levels(store).allSatisfy { $0 == 44 })
         try fixture.expectWhole(store, "after the sweep")
         // A lower level wins nothing that is not there already.
         let lower = try recompress(store, level: 3)
@@ -84,7 +84,7 @@ import Testing
             try Repository.open(store: store, key: RewriteFixture.key).unlock(force: true)
             _ = try recompress(store)
             try RewriteFixture.sweep(store)
-            #expect(try levels(store).allSatisfy { $0 == 12 }, "after \(changes) changes")
+            #expect(try levels(store).allSatisfy { $0 == 44 }, "after \(changes) changes")
             try fixture.expectWhole(store, "gone on with after \(changes) changes")
         }
         #expect(changes > 5)

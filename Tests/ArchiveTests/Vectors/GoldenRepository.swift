@@ -1,5 +1,6 @@
 import BSON
 import Bytes
+import Columns
 import ObjectStore
 
 @testable import Archive
@@ -21,6 +22,9 @@ struct GoldenRepository {
         var hasLayers = false
         /// Adds `GoldenRepository+Fences`.
         var hasFences = false
+        /// Has chunks in columns, which `columns` may change.
+        var hasColumns = false
+        var columns: ([UInt8]) -> [UInt8] = { $0 }
         var incremental: (BSONDocument) -> BSONDocument = { $0 }
         var removals: ([UInt8]) -> [UInt8] = { $0 }
         var putIntoRun: (BSONDocument) -> BSONDocument = { $0 }
@@ -36,15 +40,17 @@ struct GoldenRepository {
     let builder: PackBuilder
     private let hasher: ChunkHasher
     private let compressor = ZstdCompressor(level: 3)
+    private let columnar = ColumnarEncoder(level: 3)
     var packs: [PackContents] = []
     var snapshots: [RandomID] = []
 
     init(_ hooks: Hooks = Hooks()) throws {
         self.hooks = hooks
+        var parameters = RepositoryParameters(
+            passphraseCost: PassphraseCost(logN: 4, r: 8, p: 1), keyLabel: "passphrase of the vectors")
+        parameters.columns = hooks.hasColumns
         repository = try Repository.create(
-            store: store,
-            parameters: RepositoryParameters(
-                passphraseCost: PassphraseCost(logN: 4, r: 8, p: 1), keyLabel: "passphrase of the vectors"),
+            store: store, parameters: parameters,
             key: .passphrase(SecretBytes(copying: Array(GoldenRepository.passphrase.utf8).rawSpan)),
             surroundings: .seeded(hooks.seed))
         builder = repository.makePackBuilder()
@@ -139,7 +145,13 @@ struct GoldenRepository {
         guard added.insert(id).inserted else { return id }
         let start = builder.buffer.count
         var encoding = ChunkEncoding.zstd
-        if compressor.compress(plaintext.rawSpan, appendingTo: builder.buffer) == nil {
+        let inColumns = Buffer(capacity: 0)
+        if hooks.hasColumns, type == .documents || type == .oplog,
+            columnar.encode(plaintext.rawSpan, appendingTo: inColumns) != nil
+        {
+            encoding = .columns
+            builder.buffer.append(hooks.columns(inColumns.array))
+        } else if compressor.compress(plaintext.rawSpan, appendingTo: builder.buffer) == nil {
             encoding = .raw
             builder.buffer.append(plaintext)
         }

@@ -7,7 +7,31 @@ import ObjectStore
 extension VectorRecipe {
     /// Everything below `Tests/Vectors`.
     static var all: [VectorRecipe] {
-        valid + configs + keys + snapshots + indexes + packs + layers + segments + fences
+        valid + configs + keys + snapshots + indexes + packs + layers + segments + fences + columns
+    }
+
+    /// §6.6
+    private static var columns: [VectorRecipe] {
+        func recipe(
+            _ folder: String, _ expectation: VectorCase.Expectation, _ text: String,
+            _ change: @escaping ([UInt8]) -> [UInt8] = { $0 }
+        ) -> VectorRecipe {
+            VectorRecipe(folder, expectation, text) {
+                var hooks = GoldenRepository.Hooks()
+                hooks.hasColumns = true
+                hooks.hasLayers = true
+                hooks.columns = change
+                return try GoldenRepository(hooks).store
+            }
+        }
+        return [
+            recipe("columns", .success, "[J-1] to [J-7] documents and oplog entries in columns"),
+            recipe("columns-cut", .damage, "[J-2] a stream that is cut off") { Array($0.dropLast()) },
+            recipe("columns-extra", .damage, "[J-3] a byte behind the streams") { $0 + [0] },
+            recipe("columns-size", .damage, "[J-4] a directory of 32 GiB") {
+                [0xFF, 0xFF, 0xFF, 0xFF, 0x7F] + $0.dropFirst()
+            },
+        ]
     }
 
     private static var valid: [VectorRecipe] {

@@ -103,7 +103,7 @@ import Testing
             do {
                 let repository = try Repository.open(store: try Self.load(vector.folder), key: source)
                 let snapshots = try readEverything(repository)
-                let expected = ["layers": 4, "fences": 3][vector.folder] ?? 2
+                let expected = ["layers": 4, "fences": 3, "columns": 4][vector.folder] ?? 2
                 #expect(snapshots.count == expected || vector.folder.hasPrefix("segment-") && snapshots.count == 4)
                 #expect(snapshots[0]["shop.empty"] == [] && snapshots[0]["big.numbers"] == snapshots[1]["big.numbers"])
             } catch let error as CairnError {
