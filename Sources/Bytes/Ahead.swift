@@ -1,13 +1,18 @@
 /// A value that a thread of its own makes while its owner does something else.
-public final class Ahead<Value: Sendable>: Sendable {
+///
+/// One that is dropped waits for its thread: a process that ended meanwhile would take libraries apart in which the
+/// thread still is.
+public final class Ahead<Value: Sendable> {
     private let result = BoundedQueue<Result<Value, any Error>>(capacity: 1)
+    private let thread: OwnedThread
 
-    /// Starts a thread named `name` that makes the value. Nobody waits for it unless `value()` is called: an owner that
-    /// fails before drops the value, and the process may end before it is made.
+    /// Starts a thread named `name` that makes the value.
     public init(_ name: String, _ make: @escaping @Sendable () throws -> Value) {
         let result = result
-        OwnedThread(name: name) { try? result.push(Result { try make() }) }.detach()
+        thread = OwnedThread(name: name) { try? result.push(Result { try make() }) }
     }
+
+    deinit { thread.join() }
 
     /// Waits for the value; to be called once.
     ///

@@ -36,15 +36,20 @@ public struct Restore: Sendable {
         let started = ContinuousClock.now
         progress.begin(phase: "connect")
         let repository = try options.repository.open(caching: true)
-        // The server answers while the archive is read; an error there comes first, since that is what was asked for.
-        let connecting = Ahead("cairn-connect") { try connect() }
         let chunks = try repository.loadIndex()
         let replayed =
             options.replay == .server
             ? try ReplayWindow.leading(to: options.moment, in: repository, chunks: chunks) : nil
-        let state = try replayed?.base ?? repository.state(at: options.moment, chunks: chunks)
+        // The server answers while the oplog is read, from the moment on at which it is known what to restore: whoever
+        // asked for what there is not need not wait for it.
+        var connecting: Ahead<MongoDeployment>?
+        let state =
+            try replayed?.base
+            ?? repository.state(at: options.moment, chunks: chunks) {
+                connecting = Ahead("cairn-connect") { try connect() }
+            }
         var report = RestoreReport(snapshot: state.snapshot.id, at: state.time, dryRun: options.dryRun)
-        let target = try connecting.value()
+        let target = try connecting?.value() ?? connect()
         let plan = try RestorePlan(state, options)
         report.warnings += plan.warnings
         let replay = try replayed.map { try RestoreReplay($0.window, plan, target, options, progress, cancellation) }

@@ -14,19 +14,23 @@ public enum Moment: Hashable, Sendable {
 extension Repository {
     /// The state at a moment.
     ///
-    /// - Parameter chunks: where the chunks are (`loadIndex`).
+    /// - Parameters:
+    ///   - chunks: where the chunks are (`loadIndex`).
+    ///   - chosen: called once it is known that there is such a state, before what it holds is read.
     /// - Throws: `.usage` for a time that cannot be restored, naming the nearest that can; otherwise as
     ///   `selectSnapshot`; `.corrupt` for a damaged segment or catalogue.
     func state(
-        at moment: Moment, chunks: ChunkIndex, foldBudget: Int = ArchivedState.foldBudget
+        at moment: Moment, chunks: ChunkIndex, foldBudget: Int = ArchivedState.foldBudget, chosen: () -> Void = {}
     ) throws -> ArchivedState {
         switch moment {
         case .snapshot(let text):
             let snapshot = try selectSnapshot(text)
+            chosen()
             return try ArchivedState(SnapshotReader(repository: self, chunks: chunks, snapshot: snapshot))
         case .time(let selection, let set):
             let timeline = try timeline(of: set)
             let route = try timeline.route(to: selection, now: Int(now() / 1_000))
+            chosen()
             return try state(route, of: timeline, chunks: chunks, foldBudget: foldBudget)
         }
     }
