@@ -55,8 +55,10 @@ final class StreamSink {
         size.append(varint: UInt64(bytes.byteCount))
     }
 
-    /// Appends everything to `output`, format-spec.md §6.6.
-    func finish(into output: Buffer) {
+    /// Appends everything to `output`, format-spec.md §6.6; false, and nothing is appended, when that is not less than
+    /// `limit` bytes.
+    @discardableResult
+    func finish(into output: Buffer, below limit: Int = .max) -> Bool {
         let sizes = Buffer(capacity: 64)
         let head = Buffer(capacity: directory.count + group.count + 64)
         let (directory, group, frames) = (directory, group, frames)
@@ -64,8 +66,10 @@ final class StreamSink {
         putFrame(directory.bytes, text, into: head, size: sizes)
         sizes.append(varint: UInt64(group.count))
         putFrame(group.bytes, text, into: head, size: sizes)
+        guard sizes.count + head.count + frames.count < limit else { return false }
         output.append(sizes.bytes)
         output.append(head.bytes)
         output.append(frames.bytes)
+        return true
     }
 }

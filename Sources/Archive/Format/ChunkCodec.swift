@@ -3,19 +3,23 @@ import Columns
 
 /// Encodes chunks in rows or in columns, whichever is smaller, and decodes them. One instance a thread.
 ///
-/// In columns a chunk of documents takes between a third and nine tenths of what it takes in rows; trying both would
-/// cost the time of both. So a sample of the rows tells what they would take, corrected by what the chunks before it
-/// took of what their samples told; rows are tried where that does not settle it.
+/// In columns a chunk of documents takes between a tenth and all of what it takes in rows; trying both would cost the
+/// time of both. So a sample of the rows tells what they would take, corrected by what earlier chunks took of what their
+/// samples told. Where columns are not clearly smaller than that, rows are tried too: always when they seem smaller, and
+/// now and then when they do not, to correct what samples tell.
 final class ChunkCompressor {
     private let rows: ZstdCompressor
     private let columns: ColumnarEncoder?
     private let triesBoth: Bool
     private let scratch = Buffer(capacity: 0)
-    /// What chunks took in rows, as a share of what their samples told.
+    /// What chunks took in rows of late, as a share of what their samples told.
     private var correction = 1.0
+    /// Chunks until rows are tried again although they do not seem smaller.
+    private var untilNextTrial = 0
 
     /// Bytes of a chunk that tell of its rows.
-    private static let sampleMax = 64 << 10
+    private static let sampleMax = 32 << 10
+    private static let trialEvery = 8
     /// Above this level the search takes so long that the other encoding's time does not count.
     private static let patientLevel = 10
 
@@ -32,11 +36,12 @@ final class ChunkCompressor {
         guard let columns, type == .documents || type == .oplog,
             let size = columns.encode(plaintext, appendingTo: output)
         else { return encodeRows(plaintext, appendingTo: output) }
-        guard triesBoth || isInDoubt(size, plaintext) else { return .columns }
+        let told = tell(plaintext)
+        guard triesBoth || isInDoubt(size, told * correction) else { return .columns }
         let scratch = scratch
         scratch.removeAll()
         guard let rowSize = rows.compress(plaintext, appendingTo: scratch) else { return .columns }
-        correct(by: rowSize, plaintext)
+        correction += (min(1, Double(rowSize) / told) - correction) / 4
         guard rowSize < size else { return .columns }
         output.truncate(to: start)
         output.append(scratch.bytes)
@@ -49,24 +54,22 @@ final class ChunkCompressor {
         return .raw
     }
 
-    /// What the sample of the chunk that was asked about last told, in bytes of the whole chunk.
-    private var told = 0.0
-
-    private func isInDoubt(_ size: Int, _ plaintext: RawSpan) -> Bool {
+    /// What a sample tells of the size of all in rows.
+    private func tell(_ plaintext: RawSpan) -> Double {
         let count = min(plaintext.byteCount, Self.sampleMax)
         let start = (plaintext.byteCount - count) / 2
         let scratch = scratch
         scratch.removeAll()
         let sample = rows.compress(plaintext.extracting(start..<(start + count)), appendingTo: scratch) ?? count
-        told = Double(sample) * Double(plaintext.byteCount) / Double(count)
-        return Double(size) > told * correction * 0.95
+        return Double(sample) * Double(plaintext.byteCount) / Double(count)
     }
 
-    /// Follows the smallest share of late, so that a collection whose rows compress well is not taken for another.
-    private func correct(by rowSize: Int, _ plaintext: RawSpan) {
-        guard told > 0 else { return }
-        let share = min(1, Double(rowSize) / told)
-        correction = min(share, correction + 0.02)
+    private func isInDoubt(_ size: Int, _ rows: Double) -> Bool {
+        if Double(size) < rows * 0.95 { return false }
+        untilNextTrial -= 1
+        if Double(size) < rows, untilNextTrial > 0 { return false }
+        untilNextTrial = Self.trialEvery
+        return true
     }
 }
 

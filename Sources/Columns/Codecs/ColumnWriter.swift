@@ -11,7 +11,13 @@ final class ColumnWriter {
     private let words = WordCodec()
     private let scratch = Buffer(capacity: 1 << 14)
 
-    init(sink: StreamSink) { self.sink = sink }
+    private let cutsWords: Bool
+
+    /// - Parameter cutsWords: Whether text may become numbers of words.
+    init(sink: StreamSink, cutsWords: Bool = true) {
+        self.sink = sink
+        self.cutsWords = cutsWords
+    }
 
     /// Writes a column of values of `type`.
     func put(_ column: RawSpan, type: UInt8) {
@@ -89,7 +95,7 @@ final class ColumnWriter {
     private func putText(_ column: RawSpan) {
         if dictionary.build(column, layout: .prefixed) { return putDictionary(column, width: 0) }
         guard text.split(column) else { return putPlain(column) }
-        if words.build(text.text, ends: text.ends, sink) {
+        if cutsWords, words.build(text.text, ends: text.ends, sink) {
             begin(.words, column)
             text.putLengths(to: sink)
             words.put(to: sink)
