@@ -4,9 +4,9 @@ import Columns
 /// Encodes chunks in rows or in columns, whichever is smaller, and decodes them. One instance a thread.
 ///
 /// In columns a chunk of documents takes between a tenth and all of what it takes in rows; trying both would cost the
-/// time of both. So a sample of the rows tells what they would take, corrected by what earlier chunks took of what their
-/// samples told. Where columns are not clearly smaller than that, rows are tried too: always when they seem smaller, and
-/// now and then when they do not, to correct what samples tell.
+/// time of both. So a sample of the rows tells what they would take, corrected by what earlier chunks took of what
+/// their samples told. Where columns are not clearly smaller than that, rows are tried too: always when they seem
+/// smaller, and now and then when they do not, to correct what samples tell.
 final class ChunkCompressor {
     private let rows: ZstdCompressor
     private let columns: ColumnarEncoder?
