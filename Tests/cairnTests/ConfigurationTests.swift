@@ -47,6 +47,7 @@ import Testing
             passphrase-file: pass
             limit-upload: 20MiB
             limit-download: 1MiB
+            cache-size: 256MiB
             read-preference: primary
             server-timeout: 5
             backup:
