@@ -40,6 +40,7 @@ bench: build ## the engine's benchmarks, cairn beside mongodump, restic, borg an
 	swift build -c release --product fixture $(STRICT)
 	swift run -c release --package-path benchmarks pipeline
 	swift run -c release --package-path benchmarks fold
+	benchmarks/columns
 	swift build -c release --package-path benchmarks --product snapshots
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/compare
 	CAIRN_MONGOD="$$(.ci/mongod.sh)" benchmarks/replicate
