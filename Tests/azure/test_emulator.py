@@ -208,12 +208,12 @@ class SettingsTests(EmulatorTestCase):
         rate = 10 << 20
         self.emulator.settings(link=rate)
         began = time.monotonic()
-        threads = [threading.Thread(target=self.put, args=(name, bytes(2 << 20))) for name in ("one", "two")]
+        threads = [threading.Thread(target=self.put, args=(name, bytes(4 << 20))) for name in ("one", "two")]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertGreaterEqual(time.monotonic() - began, (4 << 20) / rate)
+        self.assertGreaterEqual(time.monotonic() - began, (8 << 20) / rate - 0.2)
 
     def test_an_unknown_setting_is_said(self):
         """A test that misspells one must not pass."""

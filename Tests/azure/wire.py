@@ -130,7 +130,12 @@ class Pace:
 
 
 class Link(Pace):
-    """A line that transfers share: together they move no more bytes a second."""
+    """A line that transfers share: together they move no more bytes a second.
+
+    Who slept too long on a busy machine may catch up on that, up to `SLACK` seconds, as buffers on the way would.
+    """
+
+    SLACK = 0.2
 
     def __init__(self, bytes_per_second=None):
         super().__init__(bytes_per_second)
@@ -148,9 +153,9 @@ class Link(Pace):
             return
         with self.lock:
             now = time.monotonic()
-            self.free = max(self.free, now) + count / self.rate
+            self.free = max(self.free, now - self.SLACK) + count / self.rate
             delay = self.free - now
-        time.sleep(delay)
+        time.sleep(max(0, delay))
 
 
 class Connection(socketserver.BaseRequestHandler):

@@ -1,4 +1,5 @@
 import Bytes
+import ObjectStore
 
 /// Reads what a snapshot refers to: catalogue entries, and from there the leaves. Several threads may share one;
 /// what it makes is confined to the thread that asked for it.
@@ -14,6 +15,9 @@ public struct SnapshotReader: Sendable {
         self.chunks = chunks
         self.snapshot = snapshot
     }
+
+    /// How many threads that read at once the store gains from.
+    public var parallelism: Int { repository.store.parallelism }
 
     /// A reader of the snapshot's chunks for one thread.
     public func makeChunkReader() -> ChunkReader { ChunkReader(repository: repository, chunks: chunks) }

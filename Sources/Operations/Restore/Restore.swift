@@ -103,7 +103,10 @@ public struct Restore: Sendable {
         _ plan: RestorePlan, _ state: ArchivedState, _ replay: RestoreReplay?, _ target: MongoDeployment,
         _ report: inout RestoreReport
     ) throws {
-        let workers = options.workers > 0 ? options.workers : max(2, Machine.processors)
+        // Each reads its own chunks: more of them keep the line busy to a store that is far away.
+        let workers =
+            options.workers > 0
+            ? options.workers : max(2, Machine.processors, state.reader.parallelism)
         let definitions = TargetDefinitions(
             target: target, options: options, progress: progress, cancellation: cancellation)
         let digest = options.verify ? DocumentDigest() : nil
