@@ -209,7 +209,8 @@ extension Repository {
     /// Puts a finished pack.
     public func writePack(_ pack: FinishedPack) throws {
         try requireWritable()
-        try store.put(pack.name, pack.buffer.bytes, mode: .ifAbsent)
+        let isMetadata = pack.contents.entries.allSatisfy(\.type.isMetadata)
+        try store.put(pack.name, pack.buffer.bytes, mode: .ifAbsent, use: isMetadata ? .often : .seldom)
     }
 
     /// Reads one chunk by one ranged get and appends its plaintext to `output`.

@@ -46,6 +46,9 @@ public protocol ObjectStore: Sendable {
     /// Throws `.alreadyExists` (mode `.ifAbsent`), `.noSpace`, `.io`, and for remote stores `.unreachable`.
     func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode) throws
 
+    /// The same for a store with several tiers. What nothing is said of counts as seldom read.
+    func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode, use: ObjectUse) throws
+
     /// Appends the whole object to `buffer`. Throws `.notFound`. A buffer is as before after an error.
     func get(_ name: ObjectName, into buffer: Buffer) throws
 
@@ -92,6 +95,26 @@ public protocol ObjectStore: Sendable {
     /// a process that died inside it never comes to its end. Whoever is about to refer to objects of others asks this
     /// first. A store that shows objects only once they are durable has nothing to do.
     func settle(_ names: [ObjectName]) throws
+
+    /// The part of the store that cannot be read at once; nil where there is none.
+    var archive: (any ArchiveTier)? { get }
+
+    /// Until when a retention policy keeps an object as it is, in seconds since 1970-01-01 UTC; nil without such.
+    func retention(of name: ObjectName) throws -> Int64?
+}
+
+/// A store of one tier.
+extension ObjectStore {
+    /// A put like any other.
+    public func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode, use: ObjectUse) throws {
+        try put(name, bytes, mode: mode)
+    }
+
+    /// None.
+    public var archive: (any ArchiveTier)? { nil }
+
+    /// None.
+    public func retention(of name: ObjectName) throws -> Int64? { nil }
 }
 
 /// What most stores need not bring themselves.

@@ -81,10 +81,21 @@ public final class RetryingStore: ObjectStore {
     /// A put whose answer was lost finds its own object when it is tried again. So after a failed try, an object that
     /// exists and has the same bytes is the success of the earlier try.
     public func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode) throws {
+        try put(name, bytes, mode: mode, use: .seldom)
+    }
+
+    /// As `ObjectStore` asks.
+    public var archive: (any ArchiveTier)? { base.archive }
+
+    /// As `ObjectStore` asks.
+    public func retention(of name: ObjectName) throws -> Int64? { try base.retention(of: name) }
+
+    /// As `ObjectStore` asks.
+    public func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode, use: ObjectUse) throws {
         var failures = 0
         while true {
             do {
-                return try base.put(name, bytes, mode: mode)
+                return try base.put(name, bytes, mode: mode, use: use)
             } catch let error as CairnError where error.code == .alreadyExists && failures > 0 {
                 if try holds(name, bytes) { return }
                 throw error

@@ -27,9 +27,20 @@ public final class ThrottledStore: ObjectStore {
 
     /// As `ObjectStore` asks.
     public func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode) throws {
-        uploads?.pass(bytes.byteCount)
-        try base.put(name, bytes, mode: mode)
+        try put(name, bytes, mode: mode, use: .seldom)
     }
+
+    /// As `ObjectStore` asks.
+    public func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode, use: ObjectUse) throws {
+        uploads?.pass(bytes.byteCount)
+        try base.put(name, bytes, mode: mode, use: use)
+    }
+
+    /// As `ObjectStore` asks.
+    public var archive: (any ArchiveTier)? { base.archive }
+
+    /// As `ObjectStore` asks.
+    public func retention(of name: ObjectName) throws -> Int64? { try base.retention(of: name) }
 
     /// As `ObjectStore` asks. The size is known only afterwards, so the next download waits for this one.
     public func get(_ name: ObjectName, into buffer: Buffer) throws {

@@ -1,3 +1,5 @@
+public import ObjectStore
+
 extension Restore {
     /// What a restore is asked to do. Values are checked by the command line; the operation may rely on them.
     public struct Options: Sendable {
@@ -33,6 +35,8 @@ extension Restore {
         public var workers: Int
         /// Restore everything but the damaged chunks instead of stopping at the first.
         public var salvage: Bool
+        /// Bring back what is needed of the store's archive tier; nil leaves it there.
+        public var rehydrate: Rehydrate?
 
         /// Options with the defaults of the command line.
         public init(repository: RepositoryAccess, target: DeploymentAccess) {
@@ -52,6 +56,20 @@ extension Restore {
             writeConcern = "majority"
             workers = 0
             salvage = false
+        }
+    }
+
+    /// How what lies in an archive tier is brought back.
+    public struct Rehydrate: Sendable {
+        /// How urgently.
+        public var priority: RehydrationPriority
+        /// Wait until it is there, and restore then.
+        public var waits: Bool
+
+        /// Both given.
+        public init(priority: RehydrationPriority, waits: Bool) {
+            self.priority = priority
+            self.waits = waits
         }
     }
 

@@ -20,6 +20,8 @@ enum ExitStatus: Int32, CaseIterable {
     case damaged = 13
     /// Stale, or a policy not met.
     case stale = 14
+    /// What is needed lies in an archive tier and must be brought back first.
+    case archived = 15
     /// Interrupted by SIGINT or SIGTERM.
     case interrupted = 130
 
@@ -32,6 +34,7 @@ enum ExitStatus: Int32, CaseIterable {
         case .held: self = .held
         case .wrongKey: self = .wrongKey
         case .corrupt: self = .damaged
+        case .archived: self = .archived
         case .interrupted: self = .interrupted
         default: self = .failed
         }

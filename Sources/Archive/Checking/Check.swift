@@ -57,6 +57,7 @@ public enum Check {
         let harmless = Set(report.missingPacks.compactMap { inventory.badPacks[$0] })
         report.damage = findings.damage.enumerated().filter { !harmless.contains($0.offset) }.map(\.element)
         report.packs = inventory.packs.count
+        report.archivedPacks = inventory.archived.count
         report.chunks = inventory.chunks.count
         report.leftovers = inventory.packs.keys.filter {
             !walk.usedPacks.contains($0) && inventory.badPacks[$0] == nil
@@ -76,7 +77,9 @@ public enum Check {
         _ repository: Repository, _ options: CheckOptions, _ inventory: Inventory, _ walk: ReferenceWalk,
         _ findings: Findings, _ monitor: CheckMonitor, _ report: inout CheckReport
     ) throws -> Set<RandomID> {
-        let candidates = inventory.packs.keys.filter { inventory.badPacks[$0] == nil }.sorted()
+        let candidates = inventory.packs.keys.filter {
+            inventory.badPacks[$0] == nil && !inventory.archived.contains($0)
+        }.sorted()
         let chosen = choose(candidates, options.data)
         guard !chosen.isEmpty else { return [] }
         let verifier = PackVerifier(

@@ -53,6 +53,8 @@ public struct CheckReport: Sendable {
     public var incompleteSegments: [RandomID] = []
     /// Packs in the store.
     public var packs = 0
+    /// Those of them that lie in an archive tier: nothing of them was read, and their index was believed.
+    public var archivedPacks = 0
     /// Chunks that index objects name.
     public var chunks = 0
     /// Packs whose data was read.

@@ -22,6 +22,8 @@ final class Inventory {
     private(set) var packs: [RandomID: Int] = [:]
     /// Packs that are missing or damaged, with the number of the damage.
     private(set) var badPacks: [RandomID: Int] = [:]
+    /// Packs that cannot be read before their store has brought them back.
+    private(set) var archived: Set<RandomID> = []
     /// Packs that no readable index object names and whose directory opens.
     private(set) var unindexed: [RandomID: PackContents] = [:]
     /// Index objects that cannot be read, or name packs that are missing or not as they say.
@@ -46,7 +48,9 @@ final class Inventory {
             let message = "the pack is missing that \(Names.text(.index, claim.index)) names"
             badPacks[id] = findings.add(Damage(object: Names.packText(id), message: message))
         }
+        archived = try repository.archivedPacks().intersection(packs.keys)
         try readDirectories(workers: workers, findings)
+        try takeArchived(findings)
         if !badPacks.isEmpty { try collectLost() }
     }
 
@@ -96,9 +100,9 @@ final class Inventory {
     }
 
     private func readDirectories(workers: Int, _ findings: Findings) throws {
-        monitor.begin(packs: packs.count)
+        monitor.begin(packs: packs.count - archived.count)
         let (repository, monitor, chunks, claims, packs) = (repository, monitor, chunks, claims, packs)
-        let ids = packs.keys.sorted()
+        let ids = packs.keys.filter { !archived.contains($0) }.sorted()
         let verdicts = try Parallel.map(ids, threads: workers, name: "cairn-check", context: {}) { _, id in
             try monitor.requireNotCancelled()
             defer { monitor.finishPack(rawBytes: 0) }
@@ -121,6 +125,21 @@ final class Inventory {
             case .otherwise: blameIndex(for: id, findings)
             case .damaged(let error): badPacks[id] = findings.add(Damage(error, object: Names.packText(id)))
             }
+        }
+    }
+
+    /// Of packs that cannot be read before they are brought back, index and size are all that there is to go by.
+    private func takeArchived(_ findings: Findings) throws {
+        guard !archived.isEmpty else { return }
+        try forEachIndexed { _, pack in
+            let id = pack.identity.id
+            guard archived.contains(id), badPacks[id] == nil else { return }
+            guard packs[id] == pack.objectSize else {
+                let message = "has \(packs[id] ?? 0) bytes, by its index \(pack.objectSize)"
+                badPacks[id] = findings.add(Damage(object: Names.packText(id), message: message))
+                return
+            }
+            chunks.insert(pack)
         }
     }
 

@@ -18,6 +18,10 @@ public enum ChunkType: UInt8, Sendable, Hashable, CaseIterable {
     case oplog = 4
     /// `{_id: …}` of documents that a run removed, concatenated.
     case run = 5
+
+    /// Whether listings, comparisons and prune read it. Such chunks lie in packs of their own, which stay where they
+    /// can be read at once.
+    public var isMetadata: Bool { self == .leafList || self == .catalogue || self == .run }
 }
 
 /// How the plaintext of a chunk is encoded before it is sealed. format-spec.md §6.2 [C-3].

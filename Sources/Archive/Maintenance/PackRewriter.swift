@@ -15,6 +15,8 @@ final class PackRewriter {
     private var indexed = 0
     /// The lowest level of the chunks in the open pack; nil when one has none.
     private var level: Int?
+    /// What kind of chunks is in the open pack.
+    private var holdsMetadata = false
     /// Bytes of the packs that were written.
     private(set) var byteCount = 0
 
@@ -33,7 +35,7 @@ final class PackRewriter {
     ///
     /// - Parameter level: that of the pack in which it is.
     func copy(_ id: ChunkID, at location: ChunkLocation, level: Int?) throws {
-        try makeRoom(for: location.storedCount, level)
+        try makeRoom(for: location.storedCount, location.type, level)
         let offset = builder.buffer.count
         try opener.openEncoded(id, at: location, into: builder.buffer) { scratch in
             try repository.store.get(Names.pack(location.pack.id), range: location.range, into: scratch)
@@ -45,7 +47,7 @@ final class PackRewriter {
 
     /// Writes a chunk that was encoded, and decoded again, by the caller.
     func add(_ chunk: EncodedChunk, _ encoded: RawSpan, level: Int) throws {
-        try makeRoom(for: encoded.byteCount, level)
+        try makeRoom(for: encoded.byteCount, chunk.type, level)
         let offset = builder.buffer.count
         builder.buffer.append(encoded)
         try seal(chunk, from: offset)
@@ -61,10 +63,13 @@ final class PackRewriter {
         }
     }
 
-    private func makeRoom(for encodedCount: Int, _ level: Int?) throws {
-        if builder.isOpen, builder.projectedSize >= packTarget || !builder.hasRoom(for: encodedCount) {
+    private func makeRoom(for encodedCount: Int, _ type: ChunkType, _ level: Int?) throws {
+        // The two kinds stay apart, as writers put them: they may lie in different tiers.
+        let isOther = type.isMetadata != holdsMetadata
+        if builder.isOpen, isOther || builder.projectedSize >= packTarget || !builder.hasRoom(for: encodedCount) {
             try finishPack()
         }
+        holdsMetadata = type.isMetadata
         if builder.isOpen {
             self.level = self.level.flatMap { open in level.map { min(open, $0) } }
         } else {

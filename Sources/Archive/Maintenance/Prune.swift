@@ -82,7 +82,7 @@ public struct Prune {
             }
             try remove(SweepPlan(repository, record, outlawed: outlawed), record, &report, lease)
         }
-        try removeRests(of: records, lease)
+        try removeRests(of: records, lease, &report)
     }
 
     /// The leases are looked at only once the list is there for every later writer to see. Of two pruners that both
@@ -116,20 +116,40 @@ public struct Prune {
     ) throws {
         try checkpoint()
         try repository.replaceIndexes(plan.staleIndexes, by: plan.kept, under: lease)
+        var kept = 0
         for (id, size) in plan.doomed.sorted(by: { $0.key < $1.key }) {
             try lease.requireHeld()
-            try repository.store.delete(Names.pack(id))
+            guard try delete(Names.pack(id), &report) else {
+                kept += 1
+                report.keptPacks += 1
+                report.keptBytes += size
+                continue
+            }
             report.freedBytes += size
             report.removedPacks += 1
         }
         report.rescuedPacks += plan.spared
         // Spared packs stay condemned: writers go on passing them over, until nothing needs them any more. So a removal
-        // that a pruner slept in does no harm, whenever it lands. format-spec.md §11.1 [D-7].
-        if plan.spared == 0 { try repository.store.delete(Names.object(.condemned, record.id)) }
+        // that a pruner slept in does no harm, whenever it lands. So do those that the store keeps: no index names them
+        // any more, and whoever adopts packs that none names must pass them over. format-spec.md §11.1 [D-7].
+        if plan.spared + kept == 0 { try repository.store.delete(Names.object(.condemned, record.id)) }
+    }
+
+    /// - Returns: false when a policy of the store keeps the object.
+    private func delete(_ name: ObjectName, _ report: inout PruneReport) throws -> Bool {
+        do {
+            try repository.store.delete(name)
+            return true
+        } catch let error as CairnError where error.code == .immutable {
+            if let until = try? repository.store.retention(of: name) {
+                report.keptUntil = max(report.keptUntil ?? until, until)
+            }
+            return false
+        }
     }
 
     /// Removes what says nothing any more: suspects of lists that are gone, commits that do not count.
-    private func removeRests(of records: [CondemnedRecord], _ lease: Lease) throws {
+    private func removeRests(of records: [CondemnedRecord], _ lease: Lease, _ report: inout PruneReport) throws {
         let lists = Set(try repository.list(.condemned)).union(records.map(\.id))
         let left = Set(try repository.list(.condemned))
         var names = records.filter { !left.contains($0.id) }.map { Names.object(.suspects, $0.id) }
@@ -142,7 +162,7 @@ public struct Prune {
         names += segments.filter { !validSegments.contains($0.id) }.map { Names.object(.segment, $0.id) }
         for name in names {
             try lease.requireHeld()
-            try repository.store.delete(name)
+            _ = try delete(name, &report)
         }
     }
 }

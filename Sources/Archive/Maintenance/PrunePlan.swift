@@ -17,12 +17,15 @@ struct PrunePlan {
     private var already: Set<RandomID> = []
     /// Packs that a writer may have put that is under way, and that it has not come to refer to.
     private var fresh: Set<RandomID> = []
+    /// Packs that cannot be read before they are brought back: what is in them is not moved.
+    private var archived: Set<RandomID> = []
 
     init(_ repository: Repository, maxUnused: Double) throws {
         let roots = try Roots(repository)
         already = Set(try repository.condemned().flatMap(\.packs))
         let since = try repository.oldestWriter()
         let infos = try repository.packInfos()
+        archived = try repository.archivedPacks()
         fresh = Set(infos.filter { $0.value.modified * 1_000 >= since }.keys)
         sizes = infos.mapValues(\.size)
         let index = ChunkIndex()
@@ -59,7 +62,8 @@ struct PrunePlan {
     /// half of it is of no use, the other half is moved.
     private mutating func moveOut(_ spared: [RandomID: [(ChunkID, ChunkLocation)]]) {
         for (id, chunks) in spared.sorted(by: { $0.key < $1.key }) {
-            guard chunks.reduce(0, { $0 + $1.1.storedCount }) * 2 <= (sizes[id] ?? 0) else { continue }
+            let isWorthIt = chunks.reduce(0, { $0 + $1.1.storedCount }) * 2 <= (sizes[id] ?? 0)
+            guard isWorthIt, !archived.contains(id) else { continue }
             moves += chunks.sorted { $0.1.offset < $1.1.offset }.map { (id: $0.0, location: $0.1) }
         }
     }
@@ -68,7 +72,9 @@ struct PrunePlan {
     private mutating func chooseMoves(
         _ contents: [RandomID: PackContents], _ index: ChunkIndex, _ reachable: Set<ChunkID>, maxUnused: Double
     ) {
-        let used = sizes.keys.filter { needed[$0] != nil && contents[$0] != nil && !fresh.contains($0) }
+        let used = sizes.keys.filter {
+            needed[$0] != nil && contents[$0] != nil && !fresh.contains($0) && !archived.contains($0)
+        }
         func share(_ id: RandomID) -> Double { Double(unused(id)) / Double(max(1, sizes[id] ?? 0)) }
         var waste = used.reduce(0) { $0 + unused($1) }
         let bound = Int(Double(used.reduce(0) { $0 + (needed[$1] ?? 0) }) * maxUnused)

@@ -36,6 +36,12 @@ public struct PruneReport: Sendable, Hashable {
     public var rescuedPacks = 0
     /// Packs that are condemned and wait, for their time or for jobs that are under way.
     public var waitingPacks = 0
+    /// Condemned packs that a retention policy or legal hold of the store keeps; a later prune removes them.
+    public var keptPacks = 0
+    /// Their size.
+    public var keptBytes = 0
+    /// When the last policy among them ends, in seconds since 1970-01-01 UTC; nil when the store does not say.
+    public var keptUntil: Int64?
     /// Bytes of no use in packs that stay.
     public var unusedBytes = 0
     /// Whether nothing was touched.

@@ -88,6 +88,13 @@ extension Repository {
     /// The packs in the store, with their sizes. Asked for after the roots were read: what these need is in it.
     func packSizes() throws -> [RandomID: Int] { try packInfos().mapValues(\.size) }
 
+    /// The packs that cannot be read before their store has brought them back.
+    func archivedPacks() throws -> Set<RandomID> {
+        guard let archive = store.archive else { return [] }
+        return Set(
+            try archive.archived(prefix: ObjectKind.chunk.folder).compactMap { Names.id(of: $0.name, kind: .chunk) })
+    }
+
     /// As `packSizes`, with what else the store knows of them.
     func packInfos() throws -> [RandomID: ObjectInfo] {
         var infos: [RandomID: ObjectInfo] = [:]

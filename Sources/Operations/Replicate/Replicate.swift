@@ -151,17 +151,17 @@ public struct Replicate: Sendable {
                 return try copy(info, buffer)
             }
             report.copiedObjects += copied.count { $0 != nil }
-            report.copiedBytes += copied.reduce(0) { $0 + ($1 ?? 0) }
-            if options.verify { report.verifiedObjects += copied.count { $0 != nil } }
-            if copied.contains(nil) { return false }
+            report.copiedBytes += copied.reduce(0) { $0 + ($1?.size ?? 0) }
+            report.verifiedObjects += copied.count { $0?.isVerified == true }
+            if copied.contains(where: { $0 == nil }) { return false }
         }
         return true
     }
 
     /// Copies one object.
     ///
-    /// - Returns: its size; nil when the source has it no more.
-    private func copy(_ info: ObjectInfo, _ buffer: Buffer) throws -> Int? {
+    /// - Returns: its size, and whether it was read back; nil when the source has it no more.
+    private func copy(_ info: ObjectInfo, _ buffer: Buffer) throws -> (size: Int, isVerified: Bool)? {
         buffer.removeAll()
         do {
             try source.get(info.name, into: buffer)
@@ -175,20 +175,25 @@ public struct Replicate: Sendable {
             // Another replication was faster.
             isOurs = false
         }
-        if options.verify { try verify(info.name, buffer, isOurs: isOurs) }
+        let isVerified = try options.verify && verify(info.name, buffer, isOurs: isOurs)
         progress.add(documents: 1, bytesIn: buffer.count)
-        return buffer.count
+        return (buffer.count, isVerified)
     }
 
     /// A bad copy of our own is removed, or no later run would make another one.
-    private func verify(_ name: ObjectName, _ original: Buffer, isOurs: Bool) throws {
+    ///
+    /// - Returns: false for what lies in an archive tier: nothing more can be said of that than that the store compared
+    ///   what came in with its MD5.
+    private func verify(_ name: ObjectName, _ original: Buffer, isOurs: Bool) throws -> Bool {
         let copy = Buffer(capacity: original.count)
         do {
             try replica.get(name, into: copy)
         } catch let error as CairnError where error.code == .corrupt {
             copy.removeAll()
+        } catch let error as CairnError where error.code == .archived {
+            return false
         }
-        if spansEqual(original.bytes, copy.bytes) { return }
+        if spansEqual(original.bytes, copy.bytes) { return true }
         let isRemoved = isOurs && (try? replica.delete(name)) != nil
         throw CairnError(
             .corrupt,

@@ -31,12 +31,15 @@ public struct Restore: Sendable {
     ///
     /// - Throws: what the repository and the server throw; `.alreadyExists` naming each namespace of the target that
     ///   is in the way, before anything is written; `.corrupt` at the first damaged chunk unless salvaging;
-    ///   `.interrupted`. What could not be restored although the job went on is in the report.
+    ///   `.archived` when documents must be brought back first; `.interrupted`. What could not be restored although the
+    ///   job went on is in the report.
     public func run() throws -> RestoreReport {
         let started = ContinuousClock.now
         progress.begin(phase: "connect")
         let repository = try options.repository.open(caching: true)
         let chunks = try repository.loadIndex()
+        let rehydration = try Rehydration(repository, chunks, options, progress, cancellation)
+        try rehydration?.requireMetadata()
         let replayed =
             options.replay == .server
             ? try ReplayWindow.leading(to: options.moment, in: repository, chunks: chunks) : nil
@@ -51,6 +54,7 @@ public struct Restore: Sendable {
         var report = RestoreReport(snapshot: state.snapshot.id, at: state.time, dryRun: options.dryRun)
         let target = try connecting?.value() ?? connect()
         let plan = try RestorePlan(state, options)
+        try rehydration?.requireDocuments(plan, state)
         report.warnings += plan.warnings
         let replay = try replayed.map { try RestoreReplay($0.window, plan, target, options, progress, cancellation) }
         if replay?.isResumed != true { try TargetState(target, plan, options).requireNoConflict() }

@@ -1,7 +1,7 @@
 public import Archive
 internal import BSON
 public import Bytes
-internal import ObjectStore
+public import ObjectStore
 
 /// Removes snapshots by a policy or by name, and the oplog segments that no promised time needs. What they stored stays
 /// until `prune`, which finds what nothing needs any more.
@@ -22,6 +22,8 @@ public struct Forget: Sendable {
         public var segments: [Segment] = []
         /// What cannot be read, which no policy removes.
         public var damaged: [CairnError] = []
+        /// Those of them that a retention policy or legal hold of the store keeps.
+        public var held: [ObjectName] = []
         /// Whether nothing was touched.
         public var dryRun = false
 
@@ -57,8 +59,8 @@ public struct Forget: Sendable {
         try repository.requireWritable()
         let lease = try Lease.acquire(.pruner, in: repository, note: "forget")
         defer { lease.release() }
-        let report = try plan(repository)
-        try remove(report, from: repository, lease)
+        var report = try plan(repository)
+        try remove(&report, from: repository, lease)
         return report
     }
 
@@ -95,7 +97,7 @@ public struct Forget: Sendable {
     }
 
     /// The record comes first: what an audit names as removed and is still there is harmless, the reverse is not.
-    private func remove(_ report: Report, from repository: Repository, _ lease: Lease) throws {
+    private func remove(_ report: inout Report, from repository: Repository, _ lease: Lease) throws {
         let names =
             report.forgotten.map { Names.object(.snapshot, $0.id) }
             + report.segments.map { Names.object(.segment, $0.id) }
@@ -105,7 +107,11 @@ public struct Forget: Sendable {
             details: ["removed": .array(names.map { .string($0.path) })])
         for name in names {
             try lease.requireHeld()
-            try repository.store.delete(name)
+            do {
+                try repository.store.delete(name)
+            } catch let error as CairnError where error.code == .immutable {
+                report.held.append(name)
+            }
         }
     }
 }

@@ -5,6 +5,11 @@ public import ObjectStore
 extension AzureBlobStore {
     /// As `ObjectStore` asks: in one request, or above the size for that in blocks that become a blob together.
     public func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode) throws {
+        try put(name, bytes, mode: mode, use: .seldom)
+    }
+
+    /// As `ObjectStore` asks: packs that are read seldom lie in the chosen tier, all else in the hot one.
+    public func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode, use: ObjectUse) throws {
         let digest = MD5.hash(bytes).map { Data($0).base64EncodedString() }
         var commit: AzureRequest
         var list: [UInt8]?
@@ -23,7 +28,7 @@ extension AzureBlobStore {
         }
         commit.headers["x-ms-blob-content-md5"] = digest
         if mode == .ifAbsent { commit.headers["If-None-Match"] = "*" }
-        describe(&commit, name)
+        describe(&commit, name, use)
 
         let answer = Buffer(capacity: 1024)
         let (response, tries) =
@@ -64,9 +69,12 @@ extension AzureBlobStore {
     }
 
     /// Tier and immutability, by what the object is.
-    private func describe(_ request: inout AzureRequest, _ name: ObjectName) {
+    private func describe(_ request: inout AzureRequest, _ name: ObjectName, _ use: ObjectUse) {
         let isPack = name.path.hasPrefix("packs/")
-        if let tier = options.tier, isPack { request.headers["x-ms-access-tier"] = tier.rawValue }
+        if let tier = options.tier {
+            let own = isPack && use == .seldom ? tier : .hot
+            request.headers["x-ms-access-tier"] = own.rawValue
+        }
         guard let seconds = options.immutableFor, isPack || name.path.hasPrefix("snapshots/") else { return }
         let until = HTTPDate.text(Int64(Date().timeIntervalSince1970) + seconds)
         request.headers["x-ms-immutability-policy-until-date"] = until

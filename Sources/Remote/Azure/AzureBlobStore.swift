@@ -70,6 +70,11 @@ public final class AzureBlobStore: ObjectStore {
         guard response.isSuccess || AzureFailure.code(response) == "BlobNotFound" else { throw failure(response, name) }
     }
 
+    /// As `ObjectStore` asks. A legal hold has no end.
+    public func retention(of name: ObjectName) throws -> Int64? {
+        try properties(name)?["x-ms-immutability-policy-until-date"].flatMap { HTTPDate.seconds($0) }
+    }
+
     /// A blob is there only once it is durable.
     public func settle(_ names: [ObjectName]) throws {}
 

@@ -71,7 +71,7 @@ struct ReplicaTarget {
     /// The name in the configuration, or the location itself.
     let name: String
     let location: StoreLocation
-    let stores: StoreSettings
+    var stores: StoreSettings
 
     /// The tier that packs are put in; nil where there are none, or the account's own is taken.
     var tier: String? {

@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import Bytes
+internal import Operations
 
 /// The options that every verb knows.
 struct GlobalOptions: ParsableArguments {
@@ -75,6 +77,54 @@ struct FlagSettings {
     mutating func set(_ setting: Setting, _ texts: [String], name: String? = nil) {
         guard !texts.isEmpty else { return }
         values[setting] = SettingValue(texts: texts, origin: .flag("--\(name ?? setting.key)"))
+    }
+}
+
+/// The tier of what a verb puts in Azure Blob Storage.
+struct TierOption: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Tier of new packs in Azure: hot, cool, cold or archive. (CAIRN_AZURE_TIER)",
+            discussion:
+                "Metadata stays hot. A blob that leaves its tier early is charged: cool 30, cold 90, archive 180 days.")
+    )
+    var tier: String?
+
+    /// What the flag sets.
+    var settings: [Setting: SettingValue] {
+        var flags = FlagSettings()
+        flags.set(.azureTier, tier, name: "tier")
+        return flags.values
+    }
+}
+
+/// How long nobody can change or delete what a verb puts in Azure Blob Storage.
+struct ImmutabilityOption: ParsableArguments {
+    @Option(
+        help:
+            "Forbid to change or delete new packs and snapshots in Azure for so long, as 30d. (CAIRN_AZURE_IMMUTABLE_FOR)"
+    )
+    var immutableFor: String?
+
+    /// What the flag sets.
+    var settings: [Setting: SettingValue] {
+        var flags = FlagSettings()
+        flags.set(.azureImmutableFor, immutableFor, name: "immutable-for")
+        return flags.values
+    }
+}
+
+extension Dictionary where Key == Setting, Value == SettingValue {
+    /// Both.
+    func with(_ others: [Setting: SettingValue]) -> [Setting: SettingValue] { merging(others) { own, _ in own } }
+
+    /// Refuses flags about Azure where nothing lies there.
+    func requireAzure(_ locations: [StoreLocation]) throws {
+        guard let flag = [.azureTier, .azureImmutableFor].lazy.compactMap({ self[$0] }).first else { return }
+        for location in locations {
+            if case .azure = location { continue }
+            throw CairnError(.usage, "\(flag.place) is for azblob:// locations, which \(location) is not")
+        }
     }
 }
 

@@ -86,6 +86,8 @@ struct IncrementalBackupCommand: Verb {
 /// The options of all kinds of backup.
 struct BackupOptions: ParsableArguments {
     @OptionGroup var server: ServerOptions
+    @OptionGroup var tiers: TierOption
+    @OptionGroup var immutability: ImmutabilityOption
 
     @Option(help: "zstd level: 1 to 19, fast, default or max; default 3. (CAIRN_BACKUP_LEVEL)")
     var level: String?
@@ -138,7 +140,7 @@ struct BackupOptions: ParsableArguments {
         flags.set(.backupScanOrder, scanOrder)
         flags.set(.backupReaders, readers)
         flags.set(.backupWorkers, workers)
-        return flags.values.merging(server.settings) { own, _ in own }
+        return flags.values.with(server.settings).with(tiers.settings).with(immutability.settings)
     }
 
     /// Runs a backup and reports it, its replicas and Atlas's snapshot, each apart.
@@ -147,6 +149,7 @@ struct BackupOptions: ParsableArguments {
         let targets = replicate ? try session.replicaTargets([]) : []
         let atlas = atlasSnapshot ? try AtlasBeside(session.configuration) : nil
         let options = try options(session)
+        try tiers.settings.with(immutability.settings).requireAzure([options.repository.location])
         let begun = try atlas?.start(session)
         let report = try take(kind, options, session, beside: begun)
         report.warnings.forEach(session.warn)

@@ -198,6 +198,9 @@ enum CheckText {
         text += " \(Units.count(check.soundSegments.count + check.incompleteSegments.count)) segments;"
         text += " read \(Units.count(check.packsRead)) packs, \(Units.count(check.documentsRead)) documents,"
         text += " \(Units.bytes(check.rawBytesRead))\n"
+        if check.archivedPacks > 0 {
+            text += "\(Units.count(check.archivedPacks)) packs lie in an archive tier and were not looked into\n"
+        }
         if check.isSound { return text + "no damage found\n" }
         return text + "\(Units.count(check.damage.count)) damaged; "
             + "\(Units.count(check.incompleteSnapshots.count)) snapshots, "
@@ -269,6 +272,7 @@ enum CheckText {
             ("unindexed", JSON(check.unindexed.map(\.hex))),
             ("unknownObjects", JSON(check.unknownObjects)),
             ("packs", .integer(check.packs)),
+            ("archivedPacks", .integer(check.archivedPacks)),
             ("chunks", .integer(check.chunks)),
             ("packsRead", .integer(check.packsRead)),
             ("chunksRead", .integer(check.chunksRead)),

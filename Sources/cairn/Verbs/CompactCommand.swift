@@ -21,6 +21,7 @@ struct CompactCommand: Verb {
             """)
 
     @OptionGroup var global: GlobalOptions
+    @OptionGroup var tiers: TierOption
 
     @Option(help: "Id of the snapshot to fold, the start of one, or latest (default).")
     var snapshot: String?
@@ -46,7 +47,7 @@ struct CompactCommand: Verb {
     var settings: [Setting: SettingValue] {
         var flags = FlagSettings()
         flags.set(.backupLevel, level)
-        return flags.values
+        return flags.values.with(tiers.settings)
     }
 
     func validate() throws {
@@ -60,6 +61,7 @@ struct CompactCommand: Verb {
     }
 
     func run(_ session: Session) throws -> ExitStatus {
+        try tiers.settings.requireAzure([session.configuration.repository()])
         if let recompress { return try run(session, recompressing: recompress) }
         var options = Compact.Options(repository: try session.repositoryAccess())
         options.moment = try to.map { .time(try TimeSelection($0), set: set) } ?? .snapshot(snapshot ?? "latest")

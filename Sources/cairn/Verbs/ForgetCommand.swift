@@ -62,7 +62,12 @@ struct ForgetCommand: Verb {
         let report = try Forget(access: session.repositoryAccess(), selection: selection, dryRun: dryRun).run()
         try session.emit(ForgetText.text(report), json: ForgetText.json(report))
         session.report(report.damaged)
-        return report.damaged.isEmpty ? .done : .damaged
+        if let first = report.held.first {
+            session.warn(
+                "a retention policy or legal hold keeps \(report.held.count) objects, \(first) among them: forget again "
+                    + "once it has ended")
+        }
+        return report.damaged.isEmpty ? (report.held.isEmpty ? .done : .warning) : .damaged
     }
 
     private func policy() throws -> RetentionPolicy {

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Bytes
 internal import ObjectStore
 internal import Operations
+internal import Remote
 
 /// `cairn replicate`.
 struct ReplicateCommand: Verb {
@@ -19,6 +20,8 @@ struct ReplicateCommand: Verb {
             """)
 
     @OptionGroup var global: GlobalOptions
+    @OptionGroup var tiers: TierOption
+    @OptionGroup var immutability: ImmutabilityOption
 
     @Option(help: "A replica of the configuration, or a location; may be repeated. Without it, all replicas.")
     var to: [String] = []
@@ -35,13 +38,23 @@ struct ReplicateCommand: Verb {
     @Flag(help: "Say what would be done; change nothing.")
     var dryRun = false
 
+    var settings: [Setting: SettingValue] { tiers.settings.with(immutability.settings) }
+
     func run(_ session: Session) throws -> ExitStatus {
         var options = ReplicateOptions()
         options.verify = verify
         options.prune = prune
         options.grace = grace == "0" ? 0 : Int64(try RetentionPolicy.seconds(grace))
         options.dryRun = dryRun
-        let outcomes = try Replication.run(session, targets: session.replicaTargets(to), options)
+        var targets = try session.replicaTargets(to)
+        try settings.requireAzure(targets.map(\.location))
+        // What the flags say goes for the copies, whatever the configuration says of the repository and of them.
+        let blobs = try session.configuration.stores().blobs
+        for index in targets.indices {
+            if settings[.azureTier] != nil { targets[index].stores.blobs.tier = blobs.tier }
+            if settings[.azureImmutableFor] != nil { targets[index].stores.blobs.immutableFor = blobs.immutableFor }
+        }
+        let outcomes = try Replication.run(session, targets: targets, options)
         try session.emit(Replication.text(outcomes), json: Replication.json(outcomes))
         return Replication.status(outcomes)
     }
@@ -98,7 +111,10 @@ enum Replication {
                 var line =
                     "\(outcome.name): \(Units.count(report.copiedObjects)) objects, "
                     + "\(Units.bytes(report.copiedBytes)) \(would)copied"
-                if report.verifiedObjects > 0 { line += ", all read back" }
+                if report.verifiedObjects > 0 {
+                    let isAll = report.verifiedObjects == report.copiedObjects
+                    line += ", \(isAll ? "all" : Units.count(report.verifiedObjects)) read back"
+                }
                 if report.deletedObjects > 0 { line += ", \(Units.count(report.deletedObjects)) \(would)deleted" }
                 if report.waitingObjects > 0 {
                     line += ", \(Units.count(report.waitingObjects)) gone from the repository and kept"

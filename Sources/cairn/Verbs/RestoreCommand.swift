@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Bytes
+internal import ObjectStore
 internal import Operations
 
 /// `cairn restore`.
@@ -10,7 +11,7 @@ struct RestoreCommand: Verb {
             With --at the newest snapshot before that time is taken, and every operation up to and including it is \
             applied on the way; `cairn timeline` shows which times there are. Nothing is written when a target \
             namespace holds documents and --drop is not given. Counts and catalogue are compared afterwards; --verify \
-            compares every document as well.
+            compares every document as well. What lies in an archive tier must be brought back first: exit code 15.
 
             Example:
               cairn restore --uri mongodb://other.example.org --at 2026-01-31T12:00:00Z --verify
@@ -68,6 +69,19 @@ struct RestoreCommand: Verb {
     @Flag(help: "Restore what is intact although chunks of the snapshot are damaged; exit code 13.")
     var salvage = false
 
+    @Flag(
+        help: """
+            Have packs that lie in Azure's archive tier brought back, and say so with exit code 15; run again once they \
+            are there.
+            """)
+    var rehydrate = false
+
+    @Option(help: "With --rehydrate: standard (default, within 15 hours) or high (about an hour, for more money).")
+    var rehydratePriority: String?
+
+    @Flag(help: "With --rehydrate: wait, and restore then.")
+    var wait = false
+
     var settings: [Setting: SettingValue] {
         var flags = FlagSettings()
         flags.set(.restoreWriteConcern, writeConcern)
@@ -78,6 +92,9 @@ struct RestoreCommand: Verb {
     func validate() throws {
         guard nsFrom.count == nsTo.count else {
             throw ValidationError("--ns-from and --ns-to come in pairs: \(nsFrom.count) and \(nsTo.count) were given")
+        }
+        if !rehydrate, wait || rehydratePriority != nil {
+            throw ValidationError("--wait and --rehydrate-priority need --rehydrate")
         }
     }
 
@@ -111,7 +128,16 @@ struct RestoreCommand: Verb {
         options.writeConcern = configuration[.restoreWriteConcern]?.text ?? "majority"
         options.workers = workers ?? 0
         options.salvage = salvage
+        options.rehydrate = try rehydration()
         return options
+    }
+
+    private func rehydration() throws -> Restore.Rehydrate? {
+        guard rehydrate else { return nil }
+        guard let priority = RehydrationPriority(rawValue: rehydratePriority ?? "standard") else {
+            throw CairnError(.usage, "takes standard or high", object: "--rehydrate-priority")
+        }
+        return Restore.Rehydrate(priority: priority, waits: wait)
     }
 
     private func replayMode() throws -> Restore.Replay {
