@@ -47,7 +47,18 @@ public final class CachingStore: ObjectStore {
 
     /// As `ObjectStore` asks.
     public func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode) throws {
-        try base.put(name, bytes, mode: mode)
+        try put(name, bytes, mode: mode, use: .seldom)
+    }
+
+    /// As `ObjectStore` asks.
+    public var archive: (any ArchiveTier)? { base.archive }
+
+    /// As `ObjectStore` asks.
+    public func retention(of name: ObjectName) throws -> Int64? { try base.retention(of: name) }
+
+    /// As `ObjectStore` asks.
+    public func put(_ name: ObjectName, _ bytes: RawSpan, mode: PutMode, use: ObjectUse) throws {
+        try base.put(name, bytes, mode: mode, use: use)
         guard isKept(name) else { return }
         note(name, size: bytes.byteCount)
         cache.keep(name, bytes)

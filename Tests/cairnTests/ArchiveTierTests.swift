@@ -85,7 +85,7 @@ struct ArchiveTierTests {
         let backup = try cairn("backup", "full", "--tier", "archive", "--ns-include", "\(database).*", "--quiet")
         #expect(backup.exitCode == 0, "\(backup.errorText)")
         // What every verb but those that read documents needs is at hand.
-        for arguments in [["snapshots"], ["show"], ["check"], ["stats"], ["prune", "--grace", "0"], ["compact"]] {
+        for arguments in [["snapshots"], ["show"], ["check"], ["stats"], ["prune", "--grace", "0"]] {
             let outcome = try Command.run(
                 arguments, environment: emulator.environment(place, keyFile: sample.keyFile))
             #expect(outcome.exitCode == 0, "\(arguments): \(outcome.errorText)")
@@ -161,5 +161,39 @@ struct ArchiveTierTests {
         waiting.signal(SIGINT)
         #expect(waiting.wait() == 130, "\(String(decoding: readWholeFile(errors), as: UTF8.self))")
         #expect(try restored() == 0)
+    }
+
+    /// A backup job reads, lists, adds, creates and writes; only maintenance deletes.
+    @Test func aBackupNeedsNoRightToDelete() throws {
+        try clear()
+        try fill(0..<50)
+        let account = emulator.environment(place, keyFile: sample.keyFile)
+        #expect(try Command.run(["init"], environment: account).exitCode == 0)
+        var job = account
+        job["AZURE_STORAGE_KEY"] = ""
+        job["AZURE_STORAGE_SAS_TOKEN"] = try emulator.signature(permissions: "rlacw")
+        job["CAIRN_URI"] = source.uri
+        for round in 1...3 {
+            let backup = try Command.run(
+                ["backup", "--ns-include", "\(database).*", "--immutable-for", "1d", "--quiet"], environment: job)
+            #expect(backup.exitCode == 0, "\(backup.errorText)")
+            try fill(round * 50..<round * 50 + 10)
+        }
+        #expect(try Command.run(["check", "--read-data"], environment: job).exitCode == 0)
+        job["CAIRN_URI"] = target.uri
+        let restored = try Command.run(
+            ["restore", "--quiet", "--ns-include", "\(database).*"], environment: job)
+        #expect(restored.exitCode == 0, "\(restored.errorText)")
+        #expect(try self.restored() == 70)
+        let newest = try Command.run(["snapshots", "--json"], environment: job).objects()
+        let oldest = try #require(newest.first?["id"] as? String)
+        let forget = try Command.run(["forget", oldest], environment: job)
+        #expect(forget.exitCode == 1 && forget.errorText.contains("maintenance to delete"), "\(forget.errorText)")
+        // Without a right to write nothing is begun.
+        job["AZURE_STORAGE_SAS_TOKEN"] = try emulator.signature(permissions: "rl")
+        #expect(try Command.run(["snapshots"], environment: job).exitCode == 0)
+        job["CAIRN_URI"] = source.uri
+        let refused = try Command.run(["backup", "--ns-include", "\(database).*"], environment: job)
+        #expect(refused.exitCode == 1 && refused.errorText.contains("lacks the right"), "\(refused.errorText)")
     }
 }

@@ -98,7 +98,7 @@ public enum StoreLocation: Sendable, CustomStringConvertible {
         case .directory(let path):
             store = creating ? try LocalStore.create(path: path) : try LocalStore.open(path: path)
         case .azure(let location):
-            let exchange = HTTPExchange()
+            let exchange = settings.azure.exchange()
             let access = try settings.azure.access(account: location.account, exchange: exchange)
             let blobs = AzureBlobStore(location, access: access, exchange: exchange, options: settings.blobs)
             if creating { try blobs.makeContainer() }

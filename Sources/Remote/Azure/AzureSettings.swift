@@ -44,6 +44,9 @@ public struct AzureSettings: Sendable {
     /// The address of the instance metadata service; nil means the one that every machine in Azure has.
     public var metadataEndpoint: String?
 
+    /// A PEM file of authorities to trust in place of the system's.
+    public var authorities: String?
+
     /// Nothing known.
     public init() {}
 
@@ -61,6 +64,15 @@ public struct AzureSettings: Sendable {
         federatedTokenFile = value("AZURE_FEDERATED_TOKEN_FILE")
         authority = value("AZURE_AUTHORITY_HOST")
         metadataEndpoint = value("AZURE_POD_IDENTITY_AUTHORITY_HOST")
+        // libcurl itself, unlike its command, looks at neither.
+        authorities = value("CURL_CA_BUNDLE", "SSL_CERT_FILE")
+    }
+
+    /// Requests as these settings want them.
+    public func exchange() -> HTTPExchange {
+        var options = HTTPOptions()
+        options.authorities = authorities
+        return HTTPExchange(client: HTTPClient(options: options))
     }
 
     /// Access to an account.

@@ -12,7 +12,8 @@ enum TransferError {
             return CairnError(
                 .authentication,
                 "the server's certificate is not to be trusted: \(reason); check the host's name and clock, and name "
-                    + "the authority's certificate if it is your own", object: request.resource)
+                    + "the authority's certificate, if it is your own, in azure.ca-file or CURL_CA_BUNDLE",
+                object: request.resource)
         case CURLE_SSL_CACERT_BADFILE:
             return CairnError(
                 .usage, "the file of trusted authorities cannot be read: \(reason)", object: request.resource)

@@ -52,6 +52,7 @@ extension Configuration {
         if let value = self[.azureTenant] { azure.tenant = value.text }
         if let value = self[.azureClient] { azure.clientID = value.text }
         if let value = self[.azureFederatedTokenFile] { azure.federatedTokenFile = value.text }
+        if let value = self[.azureCAFile] { azure.authorities = value.text }
         return azure
     }
 

@@ -32,6 +32,7 @@ enum Setting: String, CaseIterable {
     case azureClient = "azure.client-id"
     case azureClientSecretFile = "azure.client-secret-file"
     case azureFederatedTokenFile = "azure.federated-token-file"
+    case azureCAFile = "azure.ca-file"
     case atlasProject = "atlas.project-id"
     case atlasCluster = "atlas.cluster"
     case atlasEndpoint = "atlas.endpoint"
@@ -64,7 +65,7 @@ enum Setting: String, CaseIterable {
     var kind: Kind {
         switch self {
         case .repository, .repositoryFile, .uriFile, .passphraseFile, .keyFile, .azureConnectionStringFile,
-            .azureAccountKeyFile, .azureSASFile, .azureClientSecretFile, .azureFederatedTokenFile,
+            .azureAccountKeyFile, .azureSASFile, .azureClientSecretFile, .azureFederatedTokenFile, .azureCAFile,
             .atlasClientSecretFile, .atlasPrivateKeyFile:
             .path
         case .backupInclude, .backupExclude, .backupTags: .list
