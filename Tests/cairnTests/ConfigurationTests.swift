@@ -70,6 +70,7 @@ import Testing
               client-id: client
               client-secret-file: secret
               federated-token-file: /var/run/token
+              ca-file: authority.pem
             atlas:
               project-id: 0123456789abcdef01234567
               cluster: Cluster0

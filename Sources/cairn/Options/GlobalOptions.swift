@@ -102,7 +102,7 @@ struct TierOption: ParsableArguments {
 struct ImmutabilityOption: ParsableArguments {
     @Option(
         help:
-            "Forbid to change or delete new packs and snapshots in Azure for so long, as 30d. (CAIRN_AZURE_IMMUTABLE_FOR)"
+            "Forbid to change or delete new packs and snapshots in Azure for so long. (CAIRN_AZURE_IMMUTABLE_FOR)"
     )
     var immutableFor: String?
 

@@ -64,8 +64,8 @@ struct ForgetCommand: Verb {
         session.report(report.damaged)
         if let first = report.held.first {
             session.warn(
-                "a retention policy or legal hold keeps \(report.held.count) objects, \(first) among them: forget again "
-                    + "once it has ended")
+                "a retention policy or legal hold keeps \(report.held.count) objects, \(first) among them; "
+                    + "forget again once it has ended")
         }
         return report.damaged.isEmpty ? (report.held.isEmpty ? .done : .warning) : .damaged
     }

@@ -71,8 +71,8 @@ struct PruneCommand: Verb {
         guard report.keptPacks > 0 else { return "" }
         let until = report.keptUntil.map { "a policy until \(UTC.iso8601(Int($0)))" } ?? "a policy or legal hold"
         return
-            "\nkept       \(Units.count(report.keptPacks)) packs, \(Units.bytes(report.keptBytes)), by \(until); a later "
-            + "prune removes them"
+            "\nkept       \(Units.count(report.keptPacks)) packs, \(Units.bytes(report.keptBytes)), by \(until); "
+            + "a later prune removes them"
     }
 
     private func json(_ report: PruneReport) -> JSON {

@@ -71,8 +71,8 @@ struct RestoreCommand: Verb {
 
     @Flag(
         help: """
-            Have packs that lie in Azure's archive tier brought back, and say so with exit code 15; run again once they \
-            are there.
+            Have packs that lie in Azure's archive tier brought back, and say so with exit code 15; run again once \
+            they are there.
             """)
     var rehydrate = false
 
