@@ -91,6 +91,39 @@ import Testing
         try Self.expect(before, holds: try #require(server.past[cut]), "before the damage")
     }
 
+    /// A follower and an incremental save the same operations twice: what is damaged in one is read from the other.
+    @Test func overlappingSegmentsStandInForADamagedOne() throws {
+        let store = MemoryStore()
+        let server = try PaperServer(store)
+        server.create("first")
+        try server.snapshot(full: true)
+        let start = server.now
+        for id in 0..<200 { server.insert(id, into: "first") }
+        let early = try server.segment()
+        for id in 200..<400 { server.insert(id, into: "first") }
+        let late = try server.segment()
+        let whole = try server.segment(from: start)
+        let own = Set(whole.chunks.map(\.chunk)).subtracting((early.chunks + late.chunks).map(\.chunk))
+        let chunks = try server.repository.loadIndex()
+        let timeline = try server.repository.timeline(of: nil)
+        #expect(timeline.segmentsLeading(from: start, to: server.now).map(\.id) == [whole.id])
+        let victim = try #require(own.first)
+        try Self.damage(store, try #require(chunks.lookup(victim)))
+        let times = server.past.keys.sorted()
+        for time in [server.now, times[times.count / 2], times[times.count - 20]] {
+            let state = try ArchivedState(timeline.route(to: time), repository: server.repository, chunks: chunks)
+            try Self.expect(state, holds: try #require(server.past[time]), "\(time)")
+        }
+        // Where none stands in, it is an error as ever.
+        for chunk in late.chunks {
+            guard let location = chunks.lookup(chunk.chunk) else { continue }
+            try Self.damage(store, location)
+        }
+        #expect(throws: CairnError.self) {
+            try ArchivedState(timeline.route(to: server.now), repository: server.repository, chunks: chunks)
+        }
+    }
+
     /// A segment object that cannot be read costs its own times, and is never taken for a gap of nobody's making.
     @Test func aDamagedSegmentObjectCostsItsTimesAlone() throws {
         let store = MemoryStore()

@@ -19,29 +19,25 @@ struct ReplayWindow {
         entryEnd: (_ position: Timestamp) throws -> Void
     ) throws {
         var assembler = TransactionAssembler()
-        var reached = Timestamp(rawValue: 0)
         let after = route.base.at
         let through = route.time
-        for (number, segment) in (route.segments + route.following).enumerated() {
-            guard number < route.segments.count || assembler.hasOpenPrepared else { break }
-            let reader = SegmentReader(repository: repository, chunks: chunks, segment: segment)
-            try reader.forEachEntry(
-                prelude: { try assembler.takePrelude($0) },
-                entry: { bytes, time in
-                    guard time > reached else { return }
-                    reached = time
-                    if time > through {
-                        guard assembler.hasOpenPrepared else { return }
-                        try assembler.takeEnd(try OplogEntry(bytes), through: through) { found in
-                            if found.time > after, found.time <= through { try operation(found, time) }
-                        }
-                    } else {
-                        try assembler.take(bytes) { found in
-                            if found.time > after, found.time <= through { try operation(found, time) }
-                        }
-                    }
-                    try entryEnd(time)
-                })
+        try RouteReader(route: route, repository: repository, chunks: chunks).forEachEntry {
+            assembler.hasOpenPrepared
+        } prelude: {
+            try assembler.takePrelude($0)
+        } entry: { bytes, time in
+            if time > through {
+                guard assembler.hasOpenPrepared else { return false }
+                try assembler.takeEnd(try OplogEntry(bytes), through: through) { found in
+                    if found.time > after, found.time <= through { try operation(found, time) }
+                }
+            } else {
+                try assembler.take(bytes) { found in
+                    if found.time > after, found.time <= through { try operation(found, time) }
+                }
+            }
+            try entryEnd(time)
+            return true
         }
     }
 }

@@ -23,25 +23,15 @@ struct OplogReplay: Sendable {
         ) { database, name in
             filter.admits(Namespace(database, name))
         }
-        var reached: Timestamp?
-        var wantsMore = true
         var fits = true
-        for (number, segment) in (route.segments + route.following).enumerated() where wantsMore && fits {
-            guard number < route.segments.count || fold.hasOpenPrepared else { break }
-            let reader = SegmentReader(repository: repository, chunks: chunks, segment: segment)
-            do {
-                try reader.forEachEntry { entry in
-                    try fold.takePrelude(entry)
-                } entry: { entry, time in
-                    // Segments may overlap.
-                    guard wantsMore, fits, reached.map({ time > $0 }) ?? true else { return }
-                    wantsMore = try fold.take(entry)
-                    fits = fold.byteCount <= budget
-                }
-            } catch let error as CairnError {
-                throw explain(error, segment)
-            }
-            reached = max(reached ?? segment.to.timestamp, segment.to.timestamp)
+        try RouteReader(route: route, repository: repository, chunks: chunks).forEachEntry {
+            fold.hasOpenPrepared
+        } prelude: {
+            try fold.takePrelude($0)
+        } entry: { entry, _ in
+            let wantsMore = try fold.take(entry)
+            fits = fold.byteCount <= budget
+            return wantsMore && fits
         }
         return fits ? fold : nil
     }
@@ -61,17 +51,6 @@ struct OplogReplay: Sendable {
             }
         }
         return nil
-    }
-
-    /// Damage in the oplog costs times, not documents: a person wants to know which.
-    private func explain(_ error: CairnError, _ segment: Segment) -> CairnError {
-        guard error.code == .corrupt || error.code == .unsupportedFormat else { return error }
-        return CairnError(
-            error.code,
-            "the operations from \(segment.from.timestamp.asTime) to \(segment.to.timestamp.asTime) cannot be applied: "
-                + "\(error.message). Times up to \(segment.from.timestamp.asTime), and those behind the next snapshot, "
-                + "can be restored all the same",
-            object: error.object ?? "segments/\(segment.id.hex)", offset: error.offset, underlying: error.underlying)
     }
 }
 

@@ -39,6 +39,9 @@ public struct Timeline: Sendable {
         /// The segments that continue those. A transaction that is prepared at the time may be committed in them at a
         /// timestamp before it: then it belongs to the state at that time.
         public var following: [Segment] = []
+        /// All segments of the timeline, by where they begin: some overlap those of the route, and have the same
+        /// operations should one of those be damaged.
+        public var all: [Segment] = []
     }
 
     /// The replica set.
@@ -90,7 +93,7 @@ public struct Timeline: Sendable {
         let end = leading.last?.to.timestamp ?? time
         return Route(
             base: base, segments: leading, time: time,
-            following: segmentsLeading(from: end, to: Timestamp(rawValue: .max)))
+            following: segmentsLeading(from: end, to: Timestamp(rawValue: .max)), all: segments)
     }
 
     /// How to restore the same time from the snapshot of the same selection before the route's; nil when no segments
@@ -108,6 +111,10 @@ public struct Timeline: Sendable {
     /// The segments that lead from one time to a later one, in order; the caller knows that they are there. Of those
     /// that overlap, those that lead furthest.
     func segmentsLeading(from start: Timestamp, to end: Timestamp) -> [Segment] {
+        Timeline.segmentsLeading(in: segments, from: start, to: end)
+    }
+
+    static func segmentsLeading(in segments: [Segment], from start: Timestamp, to end: Timestamp) -> [Segment] {
         var route: [Segment] = []
         var reached = start
         var candidates = segments[...]

@@ -55,8 +55,9 @@ enum SnapshotText {
             isFull
                 ? "  read        \(Units.bytes(report.rawBytes)) in \(Units.duration(report.seconds))\(rate)"
                 : "  took        \(Units.duration(report.seconds))",
-            "  stored      \(Units.bytes(report.addedBytes)) new "
-                + "(\(Units.share(report.addedBytes, of: report.rawBytes)))",
+            // An incremental reads the changes: its share of all that the snapshot holds says nothing.
+            "  stored      \(Units.bytes(report.addedBytes)) new"
+                + (isFull ? " (\(Units.share(report.addedBytes, of: report.rawBytes)))" : ""),
         ]
         lines += report.scanned.map { "  read whole  \($0.namespace) (\($0.reason))" }
         return lines.joined(separator: "\n") + "\n"
