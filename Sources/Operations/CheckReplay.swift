@@ -194,6 +194,10 @@ public struct CheckReplay: Sendable {
         }
         for (collection, sum) in zip(stored.state.collections, stored.sums) {
             let namespace = collection.entry.namespace
+            if let claimed = collection.documents, claimed != sum.documents {
+                let what = "its catalogue counts \(claimed) documents, it holds \(sum.documents)"
+                pair.differences.append(Difference(namespace: namespace, what: what))
+            }
             guard let (other, otherSum) = replayedSums.removeValue(forKey: Namespace(of: collection.entry)) else {
                 pair.differences.append(Difference(namespace: namespace, what: "only the snapshot has it"))
                 continue

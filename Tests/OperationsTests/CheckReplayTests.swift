@@ -117,6 +117,20 @@ import Testing
         #expect(report.pairs.map(\.to) == [1, 2, 3, 3, 5, 6, 6].map { ids[$0] })
     }
 
+    /// The documents are as they should be; what the snapshot says of their number is not.
+    @Test func aCountThatIsWrongIsADifference() throws {
+        let world = try World()
+        let server = world.server
+        try server.update(5, version: 1, in: "first")
+        server.miscount = 1
+        try server.snapshot()
+        try server.segment(from: server.snapshots[0].at)
+        let report = try CheckReplay(access: world.access).run()
+        let differences = report.pairs.flatMap(\.differences)
+        let count = try #require(server.contents[PaperServer.namespace("first")]).documents.count
+        #expect(differences.map(\.what) == ["its catalogue counts \(count + 1) documents, it holds \(count)"])
+    }
+
     @Test func whatDoesNotFollowIsNamed() throws {
         let world = try World()
         let server = world.server

@@ -33,6 +33,8 @@ final class PaperServer {
     private var archived: [String: CatalogueEntry] = [:]
     private var collectionCount: UInt8 = 0
     private var hidden: Contents = [:]
+    /// What the runs of incrementals say too much of.
+    var miscount = 0
 
     /// Small chunks, so that little data makes many of them.
     init(_ store: any ObjectStore = MemoryStore(), key: KeySource = .keyFile(SecretBytes.random(32))) throws {
@@ -235,7 +237,7 @@ final class PaperServer {
         }
         var entry = old
         entry.collection = name(namespace)
-        let made = try run.finish(delta: collection.documents.count - before.count)
+        let made = try run.finish(delta: collection.documents.count - before.count + miscount)
         if !made.isEmpty { entry.runs.append(made) }
         return entry
     }
