@@ -51,7 +51,8 @@ public struct Backup: Sendable {
         }
     }
 
-    /// The incremental stays beside what is made of it, until it is forgotten.
+    /// The incremental stays beside what is made of it, until it is forgotten. Where nothing changed there is nothing
+    /// to fold either, and a full backup is due all the same: policies keep it for longer than an incremental.
     private func synthetic() throws -> BackupReport {
         let taken = try incremental()
         guard taken.kind != Snapshot.Kind.full.rawValue else { return taken }
@@ -60,7 +61,9 @@ public struct Backup: Sendable {
         compaction.level = options.level
         compaction.workers = options.workers
         let job = Compact(options: compaction, progress: progress, cancellation: cancellation)
-        guard var report = try job.runIfNeeded() else { return taken }
+        guard var report = try job.run(in: try options.repository.open(caching: true), always: true) else {
+            return taken
+        }
         report.warnings = taken.warnings + report.warnings
         report.needsPerson = report.needsPerson || taken.needsPerson
         return report

@@ -171,4 +171,16 @@ struct SyntheticFullTests {
         #expect(try rig.differences(["shop"]) == [])
         #expect(throws: CairnError.self) { try compact(.snapshot("latest")) }
     }
+
+    /// A full backup is due on a day on which nothing happened, too.
+    @Test func anIdleDayHasASyntheticFullOfItsOwn() throws {
+        let client = try rig.sourceClient()
+        try client.fill("shop", "c", 0..<100)
+        let base = try backup(.full)
+        let report = try backup(.synthetic)
+        #expect(report.kind == "synthetic" && report.id != base.id && report.addedBytes < 10_000)
+        #expect(try rig.damage() == [])
+        let (before, after) = try (state(.snapshot(base.id.hex)), state(.snapshot(report.id.hex)))
+        #expect(try differences(before, after) == [])
+    }
 }

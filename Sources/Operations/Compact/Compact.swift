@@ -47,15 +47,13 @@ public struct Compact: Sendable {
     /// - Throws: as a restore for what it reads; `.usage` for a snapshot that has no runs, which would only be copied;
     ///   `.held`, `.noSpace`, `.io`; `.interrupted`. No snapshot was committed then.
     public func run() throws -> BackupReport {
-        if let report = try runIfNeeded() { return report }
+        if let report = try run(in: try options.repository.open(caching: true)) { return report }
         throw CairnError(
             .usage, "there are no runs to fold and no operations to apply: it is as compact as a full backup already")
     }
 
-    /// `run`, or nothing for a snapshot without runs.
-    func runIfNeeded() throws -> BackupReport? { try run(in: try options.repository.open(caching: true)) }
-
-    func run(in repository: Repository) throws -> BackupReport? {
+    /// `run`, or nothing for a snapshot without runs, unless `always`: then a copy of it that counts as a full one.
+    func run(in repository: Repository, always: Bool = false) throws -> BackupReport? {
         let started = ContinuousClock.now
         progress.begin(phase: "plan")
         let entry = try WriterEntry.acquire(in: repository, note: "compaction")
@@ -65,7 +63,7 @@ public struct Compact: Sendable {
         let state = try repository.state(
             at: options.moment, chunks: try index.forReading(repository), foldBudget: foldBudget)
         try index.takeOver(state.snapshot, repository)
-        if state.collections.allSatisfy(\.isPlain), state.time == state.snapshot.at { return nil }
+        if !always, state.collections.allSatisfy(\.isPlain), state.time == state.snapshot.at { return nil }
         let workers = options.workers > 0 ? options.workers : Machine.processors
         let writer = ArchiveWriter(
             repository: repository, index: index,
