@@ -109,20 +109,32 @@ public final class ThrowawayServer: Sendable {
         unsafe getenv(name).map { unsafe String(cString: $0) }
     }
 
-    /// A port that nothing listens on now; the kernel does not hand it out again at once.
+    /// Ports below those that Linux gives to outgoing connections: one of these could take the port of a server that is
+    /// stopped and started again.
+    private static let ports = 15_000..<32_000
+
+    /// A port that nothing listens on now.
+    ///
+    /// - Throws: `.io` when a thousand are taken.
     public static func freePort() throws -> Int {
+        for _ in 0..<1_000 {
+            let port = Int.random(in: ports)
+            if isFree(port) { return port }
+        }
+        throw CairnError(.io, "no free port: errno \(errno)")
+    }
+
+    private static func isFree(_ port: Int) -> Bool {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = unsafe withUnsafeMutableBytes(of: &address) { raw in
+        address.sin_port = in_port_t(port).bigEndian
+        return unsafe withUnsafeMutableBytes(of: &address) { raw in
             let pointer = unsafe raw.baseAddress!.assumingMemoryBound(to: sockaddr.self)
-            return unsafe bind(descriptor, pointer, length) == 0 && getsockname(descriptor, pointer, &length) == 0
+            return unsafe bind(descriptor, pointer, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
         }
-        guard result else { throw CairnError(.io, "no free port: errno \(errno)") }
-        return Int(in_port_t(bigEndian: address.sin_port))
     }
 
     /// Starts another server and makes it a member that copies this one, without a vote, so that no write ever waits
