@@ -47,12 +47,26 @@ extension OplogReader {
             find.append("singleBatch", true)
             find.append("readConcern", ReadConcern.majority)
         }
-        return try MongoClient.retrying {
-            var found: BSONDocument?
-            try client.forEachDocument(of: find, db: "local", namespace: OplogReader.namespace) {
-                found = try BSONDocument(copying: $0.bytes)
+        return try unlessTruncated {
+            try MongoClient.retrying {
+                var found: BSONDocument?
+                try client.forEachDocument(of: find, db: "local", namespace: OplogReader.namespace) {
+                    found = try BSONDocument(copying: $0.bytes)
+                }
+                return found
             }
-            return found
         }
     }
+
+    /// Asks again when the entry that a query stood at was removed meanwhile: the end of a small oplog never rests.
+    private func unlessTruncated<Result>(_ body: () throws -> Result) throws -> Result {
+        for _ in 0..<OplogReader.truncationsMax {
+            do { return try body() } catch let error as CairnError
+                where (error.underlying as? ServerError)?.code == OplogReader.capped
+            {}
+        }
+        return try body()
+    }
+
+    private static let truncationsMax = 20
 }

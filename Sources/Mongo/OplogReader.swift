@@ -132,7 +132,7 @@ public final class OplogReader {
     }
 
     /// CappedPositionLost: the oplog was truncated under the cursor; opening it again shows whether that is a gap.
-    private static let capped = 136
+    static let capped = 136
 
     /// Hands out the batch without what was handed out before.
     private func deliver(
