@@ -10,8 +10,11 @@ extension IdentityReader {
     public static func canFind(_ identity: RawSpan) -> Bool {
         guard identity.byteCount > 0, mayHoldPointer(identity) else { return true }
         guard let document = try? DocumentIdentity.document(of: identity) else { return true }
-        return !holdsCutPointer(.document(document))
+        return canFind(.document(document))
     }
+
+    /// The same for an `_id` that is parsed.
+    static func canFind(_ id: BSONValue) -> Bool { !holdsCutPointer(id) }
 
     /// Cheap, for every changed document passes here.
     private static func mayHoldPointer(_ identity: RawSpan) -> Bool {

@@ -190,12 +190,13 @@ extension RangePlanner {
         return Array(Set(ids))
     }
 
-    /// The documents of those `_id`s that exist at the read time, with their record ids, in scan order.
+    /// The documents of those `_id`s that exist at the read time and can be asked for, with their record ids, in scan
+    /// order.
     private func locate(
         _ ids: [BSONValue], in info: CollectionInfo, _ order: ScanOrder
     ) throws -> [ScanRange.Bound] {
         var found: [ScanRange.Bound] = []
-        for batch in batches(of: ids) {
+        for batch in batches(of: ids.filter(IdentityReader.canFind)) {
             let command = BSONDocument { command in
                 command.append("find", .string(info.dataCollection))
                 command.append("filter", ["_id": ["$in": .array(batch)]])

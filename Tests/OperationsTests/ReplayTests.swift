@@ -291,6 +291,7 @@ struct ReplayTests {
         let follower = FollowerRun(rig)
         var random = SeededGenerator(seed: seed)
         let times = try workload.run(steps: 150)
+        try workload.settle()
         let end = try rig.now()
         try follower.wait(until: end)
         try follower.stop()
@@ -303,6 +304,7 @@ struct ReplayTests {
             }
             #expect(report.failures.isEmpty, "seed \(seed), \(time): \(report.failures.prefix(5))")
         }
-        #expect(try rig.differences(Set(databases)) == [], "seed \(seed)")
+        let differences = try rig.differences(Set(databases))
+        #expect(differences == [], "seed \(seed): \(differences.joined(separator: "\n"))")
     }
 }

@@ -60,7 +60,9 @@ public final class Workload: Sendable {
         for db in databases {
             for entry in try client.documents(of: ["listCollections": 1, "filter": ["options.capped": true]], db: db) {
                 let name: String = try entry.require("name", in: "listCollections")
-                let document: BSONDocument = ["_id": .objectID(ObjectID([UInt8](repeating: 1, count: 12).rawSpan))]
+                // Indexes of the workload want `g` to be of one document only.
+                let id = BSONValue.binary(subtype: 4, RandomID.random().bytes)
+                let document: BSONDocument = ["_id": id, "g": id]
                 try client.insert(sequence: document.bytes, db: db, collection: name)
             }
             try client.run(["create": "settled", "viewOn": "c0", "pipeline": []], db: db)

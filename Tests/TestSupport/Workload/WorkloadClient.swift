@@ -78,9 +78,10 @@ final class WorkloadClient {
         case 3: return .string(String(repeating: "long id ", count: 40) + "\(number)")
         case 4: return .string(number % 2 == 0 ? "Größe \(number)" : "größe \(number)")
         case 5:
-            // A mongod 6.0.5 does not find a clustered document by a DBPointer that has a zero byte in its text.
+            // A mongod 6.0.5 does not find a clustered document by a DBPointer that has a zero byte in its text, and
+            // may look for ever for one of several: `IdentityReader.canFind`. Containers may hold one.
             let id = updates.documents.idValue()
-            return id.type == .dbPointer || id.type == .document ? .null : id
+            return [.dbPointer, .document, .codeWithScope].contains(id.type) ? .null : id
         default: return .int32(Int32(number))
         }
     }
