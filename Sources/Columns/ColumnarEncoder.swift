@@ -9,16 +9,13 @@ public final class ColumnarEncoder {
 
     /// - Parameter level: the zstd level for text, as `ZstdCompressor.levels`.
     public convenience init(level: Int) {
-        self.init(sink: StreamSink(level: level), cutsWords: level >= Self.wordsFromLevel)
+        self.init(sink: StreamSink(level: level), wordEffort: .suiting(level: level))
     }
 
-    init(sink: StreamSink, cutsWords: Bool = true) {
+    init(sink: StreamSink, wordEffort: WordEffort? = .always) {
         self.sink = sink
-        writer = ColumnWriter(sink: sink, cutsWords: cutsWords)
+        writer = ColumnWriter(sink: sink, wordEffort: wordEffort)
     }
-
-    /// Words save a fifth of prose, for half as much time again: more than a backup at the levels below should take.
-    private static let wordsFromLevel = 4
 
     /// Appends the encoded chunk to `output`.
     ///

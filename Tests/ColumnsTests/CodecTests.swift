@@ -10,7 +10,7 @@ import Testing
     /// Writes a column, reads it back, and says with which codec it was written.
     private func roundTrip(_ column: [UInt8], _ type: BSONType) throws -> ColumnCodec? {
         let sink = StreamSink(level: 3)
-        ColumnWriter(sink: sink).put(column.rawSpan, type: type.rawValue)
+        ColumnWriter(sink: sink, wordEffort: .always).put(column.rawSpan, type: type.rawValue)
         let codec = ColumnCodec(rawValue: sink.directory.array[0])
         let encoded = Buffer(capacity: 0)
         sink.finish(into: encoded)

@@ -11,12 +11,12 @@ final class ColumnWriter {
     private let words = WordCodec()
     private let scratch = Buffer(capacity: 1 << 14)
 
-    private let cutsWords: Bool
+    private let wordEffort: WordEffort?
 
-    /// - Parameter cutsWords: Whether text may become numbers of words.
-    init(sink: StreamSink, cutsWords: Bool = true) {
+    /// - Parameter wordEffort: when text becomes numbers of words; nil for never.
+    init(sink: StreamSink, wordEffort: WordEffort?) {
         self.sink = sink
-        self.cutsWords = cutsWords
+        self.wordEffort = wordEffort
     }
 
     /// Writes a column of values of `type`.
@@ -95,7 +95,7 @@ final class ColumnWriter {
     private func putText(_ column: RawSpan) {
         if dictionary.build(column, layout: .prefixed) { return putDictionary(column, width: 0) }
         guard text.split(column) else { return putPlain(column) }
-        if cutsWords, words.build(text.text, ends: text.ends, sink) {
+        if let wordEffort, words.build(text.text, ends: text.ends, wordEffort, sink) {
             begin(.words, column)
             text.putLengths(to: sink)
             words.put(to: sink)

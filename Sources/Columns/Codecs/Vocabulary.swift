@@ -1,21 +1,37 @@
 import Bytes
 
-/// Cuts text into words and what stands between them, and numbers those that come often. One of the module's few files
-/// with `unsafe`.
+/// Counts the tokens of a text, and numbers those that come often. One of the module's few files with `unsafe`.
 ///
-/// A token is a longest run of word bytes (letters, digits, all beyond ASCII) or of other bytes, inside one value. A
-/// single space between two words is no token: two words in succession stand for it.
+/// What is looked at for every token is kept small and apart, to stay in a core's own cache.
 @safe
 final class Vocabulary {
-    /// A token that was met: its first and its last 8 bytes, where it stands in the text, and how often it came.
-    struct Entry {
+    /// The first and the last 8 bytes of a token that was met.
+    private struct Ends {
+        var prefix: UInt64
+        var tail: UInt64
+    }
+
+    /// A token on the way to its entry.
+    private struct Key {
         var prefix: UInt64
         var tail: UInt64
         var offset: UInt32
         var length: UInt32
-        var count: UInt32
-        /// Its number in the vocabulary; 0 for none.
-        var code: UInt16 = 0
+        var hash: UInt32
+
+        @inline(__always)
+        init(_ text: UnsafeRawPointer, _ offset: Int, _ length: Int) {
+            // Both words overlap in tokens of less than 16 bytes, and are the same in those of 8 or less: what costs
+            // here is branches that nobody can predict.
+            let mask = UInt64.max &>> UInt64(64 &- 8 &* min(length, 8))
+            prefix = unsafe text.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian & mask
+            let last = offset &+ max(length, 8) &- 8
+            tail = unsafe text.loadUnaligned(fromByteOffset: last, as: UInt64.self).littleEndian & mask
+            let mixed = (prefix ^ UInt64(length) << 56) &* 0x9E37_79B9_7F4A_7C15 ^ tail &* 0xC2B2_AE3D_27D4_EB4F
+            hash = UInt32(truncatingIfNeeded: ((mixed ^ mixed >> 29) &* 0x9FB2_1C65_1E98_DF25) >> 32)
+            self.offset = UInt32(truncatingIfNeeded: offset)
+            self.length = UInt32(truncatingIfNeeded: length)
+        }
     }
 
     /// Different tokens that are counted; those beyond are escapes.
@@ -25,224 +41,278 @@ final class Vocabulary {
     /// A token that comes less often costs more in the vocabulary than as an escape.
     static let countMin: UInt32 = 3
 
-    private static let slotCount = 1 << 16
-    /// Marks a token that has no entry; its bytes are the next of `escapes`.
-    static let escape: UInt32 = .max
+    private static let groupSize = 64
+    /// Stands for the number of a token that has no entry.
+    private static let uncounted = UInt16(entriesMax)
 
-    private let entries: UnsafeMutablePointer<Entry>
-    private let slots: UnsafeMutablePointer<Int32>
-    /// The tokens of the text in order, as places in `entries`; there are at most as many as bytes.
-    private var tokens: UnsafeMutablePointer<UInt32>
+    private let bounds = TokenBounds()
+    /// Where the hashes say: 16 bits of the hash and the number of an entry and 1; 0 when free.
+    private let slots: UnsafeMutablePointer<UInt32>
+    /// Slots in use, less 1: a short text is not worth clearing all.
+    private var slotMask = 0
+    /// Of each entry: what it is, ...
+    private let entryEnds: UnsafeMutablePointer<Ends>
+    /// ... how often it came, ...
+    private let counts: UnsafeMutablePointer<UInt32>
+    /// ... where it came first, ...
+    private let offsets: UnsafeMutablePointer<UInt32>
+    /// ... its length, ...
+    private let lengths: UnsafeMutablePointer<UInt8>
+    /// ... and its code, 0 for none.
+    private let codes: UnsafeMutablePointer<UInt16>
+    private var entryCount = 0
+    private let keys: UnsafeMutablePointer<Key>
+    /// What touching loads, kept so that it is not left out.
+    private var touched: UInt32 = 0
+    /// The number of each token's entry, in the text's order.
+    private var tokens: UnsafeMutablePointer<UInt16>
     private var tokenCapacity = 1 << 16
-    private var counts = Counts()
-    /// Offset and length of tokens without an entry, in order.
-    private var escapes: [(offset: Int, length: Int)] = []
-
-    private struct Counts {
-        var entries = 0
-        var tokens = 0
-    }
+    private(set) var tokenCount = 0
+    /// Where tokens without an entry are, in the text's order.
+    private var uncounted: [(offset: Int, length: Int)] = []
+    private var places: [(offset: Int, length: Int)] = []
+    /// The entries with codes, in the order of these.
+    private(set) var frequent: [UInt16] = []
 
     init() {
-        unsafe entries = .allocate(capacity: Self.entriesMax)
-        unsafe slots = .allocate(capacity: Self.slotCount)
+        unsafe slots = .allocate(capacity: Self.entriesMax * 2)
+        unsafe entryEnds = .allocate(capacity: Self.entriesMax)
+        unsafe counts = .allocate(capacity: Self.entriesMax)
+        unsafe offsets = .allocate(capacity: Self.entriesMax)
+        unsafe lengths = .allocate(capacity: Self.entriesMax)
+        unsafe codes = .allocate(capacity: Self.entriesMax + 1)
         unsafe tokens = .allocate(capacity: tokenCapacity)
+        unsafe keys = .allocate(capacity: Self.groupSize)
     }
 
     deinit {
-        unsafe entries.deallocate()
         unsafe slots.deallocate()
+        unsafe entryEnds.deallocate()
+        unsafe counts.deallocate()
+        unsafe offsets.deallocate()
+        unsafe lengths.deallocate()
+        unsafe codes.deallocate()
         unsafe tokens.deallocate()
+        unsafe keys.deallocate()
     }
 
-    /// How many tokens the text has.
-    var tokenCount: Int { counts.tokens }
-
-    /// A token that was met.
-    func entry(_ place: Int) -> Entry {
-        precondition(place < counts.entries)
-        return unsafe entries[place]
-    }
-
-    /// Calls `body` with each token's number, 0 for none, and where it stands in the text.
-    @inline(__always)
-    func forEachToken(_ body: (_ code: UInt16, _ offset: Int, _ length: Int) -> Void) {
-        let (tokens, escapes) = unsafe (tokens, escapes)
-        var nextEscape = 0
-        for number in 0..<counts.tokens {
-            let place = unsafe tokens[number]
-            if place == Self.escape {
-                body(0, escapes[nextEscape].offset, escapes[nextEscape].length)
-                nextEscape += 1
-            } else {
-                let entry = unsafe entries + Int(place)
-                // An escape needs to know where; the first place has the same bytes.
-                unsafe body(entry.pointee.code, Int(entry.pointee.offset), Int(entry.pointee.length))
-            }
-        }
-    }
-
-    /// Whether a byte belongs to words.
-    @inline(__always)
-    static func isWordByte(_ byte: UInt8) -> Bool {
-        byte >= 0x80 || (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10
-    }
-
-    /// The high bit of each byte of `word` that belongs to words: the same for eight bytes at once.
+    /// Counts the tokens of the values of `text`, which end at `ends`.
     ///
-    /// A sum carries into the high bit from the first byte of a range on; bytes beyond ASCII have it anyway.
-    @inline(__always)
-    private static func wordBytes(_ word: UInt64) -> UInt64 {
-        let low = word & 0x7F7F_7F7F_7F7F_7F7F
-        let letters = low | 0x2020_2020_2020_2020
-        let isLetter = (letters &+ 0x1F1F_1F1F_1F1F_1F1F) & ~(letters &+ 0x0505_0505_0505_0505)
-        let isDigit = (low &+ 0x5050_5050_5050_5050) & ~(low &+ 0x4646_4646_4646_4646)
-        return (word | isLetter | isDigit) & highBits
-    }
-
-    private static let highBits: UInt64 = 0x8080_8080_8080_8080
-
-    /// Cuts the values of `text`, which end at `ends`.
-    ///
-    /// `text` grows by a few bytes meanwhile.
-    func cut(_ text: Buffer, ends: [Int]) {
-        escapes.removeAll(keepingCapacity: true)
-        unsafe slots.update(repeating: -1, count: Self.slotCount)
-        if text.count > tokenCapacity {
-            unsafe tokens.deallocate()
-            tokenCapacity = text.count
-            unsafe tokens = .allocate(capacity: tokenCapacity)
-        }
-        var counts = Counts()
-        // Loads of 8 bytes may reach behind the last token.
-        text.append(littleEndian: UInt64(0))
-        defer { text.truncate(to: text.count - 8) }
-        unsafe text.bytes.withUnsafeBytes { bytes in
+    /// - Parameters:
+    ///   - text: with zeros for the slack of `TokenBounds` behind its last value.
+    ///   - ends: where values end.
+    func count(_ text: RawSpan, ends: [Int]) {
+        clear(text.byteCount)
+        precondition((ends.last ?? 0) + TokenBounds.slack <= text.byteCount)
+        unsafe text.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return }
-            var start = 0
-            for end in ends {
-                unsafe cutValue(base, start, end, tokens, &counts)
-                start = end
+            unsafe bounds.begin(base, ends: ends)
+            unsafe countTokens(base)
+        }
+    }
+
+    private func clear(_ byteCount: Int) {
+        var size = 256
+        while size < byteCount / 8, size < Self.entriesMax * 2 { size *= 2 }
+        slotMask = size - 1
+        unsafe slots.update(repeating: 0, count: size)
+        entryCount = 0
+        tokenCount = 0
+        uncounted.removeAll(keepingCapacity: true)
+    }
+
+    private func reserve(_ count: Int) {
+        guard count > tokenCapacity else { return }
+        let larger = UnsafeMutablePointer<UInt16>.allocate(capacity: count * 2)
+        unsafe larger.update(from: tokens, count: tokenCount)
+        unsafe tokens.deallocate()
+        tokenCapacity = count * 2
+        unsafe tokens = larger
+    }
+
+    /// Counts in groups: first the places of a group's tokens are computed and touched, then they are looked at. A rare
+    /// token's place is not in a near cache; so the loads of a group overlap, which those behind a branch would not.
+    private func countTokens(_ text: UnsafeRawPointer) {
+        while let count = unsafe bounds.next(text) {
+            reserve(tokenCount + count)
+            var first = 0
+            while first < count {
+                let size = min(Self.groupSize, count &- first)
+                unsafe prepareKeys(text, bounds.starts + first, size)
+                let tokens = unsafe tokens + tokenCount
+                var entryCount = entryCount
+                for number in 0..<size {
+                    unsafe tokens[number] = unsafe self.number(text, keys + number, &entryCount)
+                }
+                self.entryCount = entryCount
+                tokenCount &+= size
+                first &+= size
             }
         }
-        self.counts = counts
     }
 
-    private func cutValue(
-        _ base: UnsafeRawPointer, _ start: Int, _ end: Int, _ tokens: UnsafeMutablePointer<UInt32>,
-        _ counts: inout Counts
-    ) {
-        var offset = start
-        var isBehindWord = false
-        while offset < end {
-            let word = unsafe base.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
-            let bytes = Self.wordBytes(word)
-            let isWord = bytes & 0x80 != 0
-            let others = bytes ^ (isWord ? Self.highBits : 0)
-            var last = offset &+ others.trailingZeroBitCount >> 3
-            if others == 0 { last = unsafe runEnd(base, offset &+ 8, end, isWord) }
-            last = min(last, end)
-            let isImplied = isBehindWord && word & 0xFF == 0x20 && last &- offset == 1 && last < end
-            if !isImplied {
-                unsafe tokens[counts.tokens] = unsafe token(base, offset, last &- offset, &counts.entries)
-                counts.tokens &+= 1
-            }
-            isBehindWord = isWord
-            offset = last
-        }
-    }
-
-    /// The end of a run of word bytes, or of others, that goes on at `offset`.
-    private func runEnd(_ base: UnsafeRawPointer, _ offset: Int, _ end: Int, _ isWord: Bool) -> Int {
-        var offset = offset
-        while offset < end {
-            let word = unsafe base.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian
-            let others = Self.wordBytes(word) ^ (isWord ? Self.highBits : 0)
-            if others != 0 { return offset &+ others.trailingZeroBitCount >> 3 }
-            offset &+= 8
-        }
-        return end
-    }
-
-    /// The place of a token's entry, a new one if need be.
     @inline(__always)
-    private func token(_ base: UnsafeRawPointer, _ offset: Int, _ length: Int, _ entryCount: inout Int) -> UInt32 {
-        guard length <= Self.tokenMax else { return addEscape(offset, length) }
-        // Both words overlap in tokens of less than 16 bytes, and are the same in those of 8 or less: what costs here
-        // is branches that nobody can predict.
-        let mask = UInt64.max &>> UInt64(64 &- 8 &* min(length, 8))
-        let prefix = unsafe base.loadUnaligned(fromByteOffset: offset, as: UInt64.self).littleEndian & mask
-        let last = offset &+ max(length, 8) &- 8
-        let tail = unsafe base.loadUnaligned(fromByteOffset: last, as: UInt64.self).littleEndian & mask
-        let mixed = (prefix ^ UInt64(length) << 56) &* 0x9E37_79B9_7F4A_7C15 ^ tail &* 0xC2B2_AE3D_27D4_EB4F
-        var slot = Int(truncatingIfNeeded: ((mixed ^ mixed >> 29) &* 0x9FB2_1C65_1E98_DF25) >> 48)
-        while unsafe slots[slot] >= 0 {
-            let number = unsafe Int(slots[slot])
-            let entry = unsafe entries + number
-            if unsafe entry.pointee.prefix == prefix && entry.pointee.tail == tail
-                && entry.pointee.length == UInt32(length),
-                length <= 16 || (unsafe isSame(base, Int(entry.pointee.offset), offset, length))
-            {
-                unsafe entry.pointee.count &+= 1
-                return UInt32(number)
-            }
-            slot = (slot &+ 1) & (Self.slotCount &- 1)
+    private func prepareKeys(_ text: UnsafeRawPointer, _ starts: UnsafePointer<TokenBounds.Start>, _ size: Int) {
+        let (keys, slots, mask) = unsafe (keys, slots, slotMask)
+        var start = unsafe starts[0].offset
+        var touched: UInt32 = 0
+        for number in 0..<size {
+            let next = unsafe starts[number &+ 1]
+            let key = unsafe Key(text, start, next.endBefore &- start)
+            unsafe keys[number] = key
+            unsafe touched |= slots[Int(key.hash) & mask]
+            start = next.offset
         }
-        guard entryCount < Self.entriesMax else { return addEscape(offset, length) }
-        unsafe slots[slot] = Int32(entryCount)
-        unsafe entries[entryCount] = Entry(
-            prefix: prefix, tail: tail, offset: UInt32(offset), length: UInt32(length), count: 1)
-        entryCount &+= 1
-        return UInt32(entryCount &- 1)
+        self.touched = touched
     }
 
-    private func isSame(_ base: UnsafeRawPointer, _ left: Int, _ right: Int, _ length: Int) -> Bool {
-        var at = 8
-        while at &+ 8 <= length {
-            guard
-                unsafe base.loadUnaligned(fromByteOffset: left &+ at, as: UInt64.self)
-                    == base.loadUnaligned(fromByteOffset: right &+ at, as: UInt64.self)
-            else { return false }
-            at &+= 8
+    /// The number of a token's entry, a new one if need be.
+    @inline(__always)
+    private func number(_ text: UnsafeRawPointer, _ key: UnsafePointer<Key>, _ entryCount: inout Int) -> UInt16 {
+        let key = unsafe key.pointee
+        guard key.length <= Self.tokenMax else { return addUncounted(key) }
+        let mask = slotMask
+        let tag = key.hash & 0xFFFF_0000
+        var slot = Int(key.hash) & mask
+        while true {
+            let found = unsafe slots[slot]
+            if found == 0 { break }
+            let entry = Int(found & 0xFFFF) &- 1
+            if found & 0xFFFF_0000 == tag, unsafe isSame(text, key, entry) {
+                unsafe counts[entry] &+= 1
+                return UInt16(truncatingIfNeeded: entry)
+            }
+            slot = (slot &+ 1) & mask
         }
-        while at < length {
+        let entry = entryCount
+        guard entry <= mask / 2 else { return addUncounted(key) }
+        unsafe slots[slot] = tag | UInt32(entry &+ 1)
+        unsafe entryEnds[entry] = Ends(prefix: key.prefix, tail: key.tail)
+        unsafe counts[entry] = 1
+        unsafe offsets[entry] = key.offset
+        unsafe lengths[entry] = UInt8(truncatingIfNeeded: key.length)
+        entryCount = entry &+ 1
+        return UInt16(truncatingIfNeeded: entry)
+    }
+
+    @inline(never)
+    private func addUncounted(_ key: Key) -> UInt16 {
+        uncounted.append((Int(key.offset), Int(key.length)))
+        return Self.uncounted
+    }
+
+    @inline(__always)
+    private func isSame(_ text: UnsafeRawPointer, _ key: Key, _ entry: Int) -> Bool {
+        let ends = unsafe entryEnds[entry]
+        let differs = (ends.prefix ^ key.prefix) | (ends.tail ^ key.tail)
+        guard unsafe differs | UInt64(UInt32(lengths[entry]) ^ key.length) == 0 else { return false }
+        return key.length <= 16 || (unsafe isSame(text, offsets[entry], key.offset, Int(key.length)))
+    }
+
+    @inline(never)
+    private func isSame(_ text: UnsafeRawPointer, _ left: UInt32, _ right: UInt32, _ length: Int) -> Bool {
+        let (left, right) = (Int(left), Int(right))
+        // The first and the last 8 bytes are the same already.
+        var at = 8
+        while at < length &- 8 {
             guard
-                unsafe base.load(fromByteOffset: left &+ at, as: UInt8.self)
-                    == base.load(fromByteOffset: right &+ at, as: UInt8.self)
+                unsafe text.loadUnaligned(fromByteOffset: left &+ at, as: UInt64.self)
+                    == text.loadUnaligned(fromByteOffset: right &+ at, as: UInt64.self)
             else { return false }
-            at &+= 1
+            at = min(at &+ 8, length &- 8)
         }
         return true
     }
 
-    @inline(never)
-    private func addEscape(_ offset: Int, _ length: Int) -> UInt32 {
-        escapes.append((offset, length))
-        return Self.escape
-    }
-
-    /// Numbers the tokens that come often enough, the most frequent first, from 1 on.
-    ///
-    /// - Returns: their places in `entries`, in the order of their numbers.
-    func number() -> [Int] {
-        // A counting sort: places by how often they came, those that came very often at once.
+    /// Gives codes to the tokens that come often enough, the most frequent first, from 1 on.
+    func assignCodes() {
+        // A counting sort: numbers by how often they came, those that came very often at once.
         let most = 1_024
         var ends = [Int](repeating: 0, count: most + 1)
-        for place in 0..<counts.entries { ends[unsafe min(Int(entries[place].count), most)] += 1 }
+        for number in 0..<entryCount { ends[unsafe min(Int(counts[number]), most)] += 1 }
         var total = 0
         for count in stride(from: most, through: Int(Self.countMin), by: -1) {
             let next = total + ends[count]
             ends[count] = total
             total = next
         }
-        var frequent = [Int](repeating: 0, count: total)
-        for place in 0..<counts.entries {
-            let count = unsafe min(Int(entries[place].count), most)
+        var frequent = [UInt16](repeating: 0, count: total)
+        for number in 0..<entryCount {
+            let count = unsafe min(Int(counts[number]), most)
+            unsafe codes[number] = 0
             guard count >= Int(Self.countMin) else { continue }
-            frequent[ends[count]] = place
+            frequent[ends[count]] = UInt16(number)
             ends[count] += 1
         }
-        for (number, place) in frequent.enumerated() { unsafe entries[place].code = UInt16(number + 1) }
-        return frequent
+        for (rank, number) in frequent.enumerated() { unsafe codes[Int(number)] = UInt16(rank + 1) }
+        unsafe codes[Int(Self.uncounted)] = 0
+        self.frequent = frequent
+    }
+
+    /// Appends the tokens with codes in the order of these to `words`, their lengths to `wordLengths`.
+    ///
+    /// - Parameter text: as it was counted, with the slack of `TokenBounds` behind it.
+    func appendWords(_ text: RawSpan, to words: Buffer, _ wordLengths: inout [Int]) {
+        places.removeAll(keepingCapacity: true)
+        for number in frequent { places.append(place(number)) }
+        append(text, to: words, &wordLengths)
+    }
+
+    /// Appends each token's code, its lower byte to `low`, the upper one to `high`; and tokens without to `escapes`,
+    /// their lengths to `escapeLengths`.
+    func appendCodes(_ text: RawSpan, low: Buffer, high: Buffer, escapes: Buffer, _ escapeLengths: inout [Int]) {
+        let (tokens, codes, count) = unsafe (tokens, codes, tokenCount)
+        unsafe low.appendUninitialized(upTo: count) { low in
+            unsafe high.appendUninitialized(upTo: count) { high in
+                for token in 0..<count {
+                    let code = unsafe codes[Int(tokens[token])]
+                    unsafe low[token] = UInt8(truncatingIfNeeded: code)
+                    unsafe high[token] = UInt8(truncatingIfNeeded: code &>> 8)
+                }
+                return count
+            }
+            return count
+        }
+        places.removeAll(keepingCapacity: true)
+        var next = 0
+        for token in 0..<count where unsafe codes[Int(tokens[token])] == 0 {
+            let entry = unsafe tokens[token]
+            if entry == Self.uncounted {
+                places.append(uncounted[next])
+                next += 1
+            } else {
+                places.append(place(entry))
+            }
+        }
+        append(text, to: escapes, &escapeLengths)
+    }
+
+    /// Where a token of that entry is: the first of its kind.
+    @inline(__always)
+    private func place(_ entry: UInt16) -> (offset: Int, length: Int) {
+        unsafe (Int(offsets[Int(entry)]), Int(lengths[Int(entry)]))
+    }
+
+    /// Appends the tokens at `places`, 16 bytes at once, of which those behind a token are written over by the next.
+    private func append(_ text: RawSpan, to target: Buffer, _ tokenLengths: inout [Int]) {
+        let places = places
+        let total = places.reduce(0) { $0 + $1.length }
+        unsafe target.appendUninitialized(upTo: total + 16) { target in
+            unsafe text.withUnsafeBytes { text in
+                var written = 0
+                for (offset, length) in places {
+                    precondition(offset + length + 16 <= text.count)
+                    var at = 0
+                    repeat {
+                        let part = unsafe text.loadUnaligned(fromByteOffset: offset &+ at, as: SIMD16<UInt8>.self)
+                        unsafe target.storeBytes(of: part, toByteOffset: written &+ at, as: SIMD16<UInt8>.self)
+                        at &+= 16
+                    } while at < length
+                    written &+= length
+                    tokenLengths.append(length)
+                }
+                return written
+            }
+        }
     }
 }

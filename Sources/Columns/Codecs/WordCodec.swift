@@ -14,70 +14,64 @@ final class WordCodec {
     private let low = Buffer(capacity: 1 << 16)
     private let high = Buffer(capacity: 1 << 16)
     private let escapes = Buffer(capacity: 1 << 14)
+    private var wordLengths: [Int] = []
     private var escapeLengths: [Int] = []
     private var wordEnds: [Int] = []
-    private var frequent: [Int] = []
 
     /// Text of which less is not worth a vocabulary.
     static let textMin = 1_024
-    /// What of it decides, at most.
-    private static let sampleMax = 1 << 16
+    /// What of it decides, at most: to compress more would cost more than it tells.
+    private static let sampleMax = 1 << 14
 
-    /// Prepares what `put` writes; false when the text is as small without.
-    func build(_ text: Buffer, ends: [Int], _ sink: StreamSink) -> Bool {
+    /// Prepares what `put` writes; false when words do not bring what `effort` asks for.
+    func build(_ text: Buffer, ends: [Int], _ effort: WordEffort, _ sink: StreamSink) -> Bool {
         guard text.count >= Self.textMin else { return false }
-        vocabulary.cut(text, ends: ends)
-        frequent = vocabulary.number()
-        fill(text)
+        let sample = middle(text, min(text.count, Self.sampleMax))
+        let plain = sink.measure(text.bytes.extracting(sample), isText: true)
+        guard Double(plain) * effort.ratioMax > Double(sample.count) else { return false }
+        fill(text, ends)
         guard escapes.count < text.count / 2 else { return false }
-        return isSmaller(text, sink)
+        let share = Double(sample.count) / Double(text.count)
+        return size(ofShare: share, sink) < Double(plain) * effort.sizeMax
     }
 
-    private func fill(_ text: Buffer) {
-        let (words, low, high, escapes, vocabulary) = (words, low, high, escapes, vocabulary)
+    private func middle(_ buffer: Buffer, _ count: Int) -> Range<Int> {
+        let start = (buffer.count - count) / 2
+        return start..<(start + count)
+    }
+
+    private func fill(_ text: Buffer, _ ends: [Int]) {
         for buffer in [words, low, high, escapes] { buffer.removeAll() }
-        for place in frequent {
-            let entry = vocabulary.entry(place)
-            words.append(text.bytes.extracting(Int(entry.offset)..<Int(entry.offset + entry.length)))
-        }
-        var lengths: [Int] = []
-        let source = text.bytes
-        vocabulary.forEachToken { code, offset, length in
-            low.append(byte: UInt8(truncatingIfNeeded: code))
-            high.append(byte: UInt8(truncatingIfNeeded: code >> 8))
-            guard code == 0 else { return }
-            escapes.append(source.extracting(offset..<(offset + length)))
-            lengths.append(length)
-        }
-        escapeLengths = lengths
+        wordLengths.removeAll(keepingCapacity: true)
+        escapeLengths.removeAll(keepingCapacity: true)
+        text.append(zeros: TokenBounds.slack)
+        defer { text.truncate(to: text.count - TokenBounds.slack) }
+        vocabulary.count(text.bytes, ends: ends)
+        vocabulary.assignCodes()
+        vocabulary.appendWords(text.bytes, to: words, &wordLengths)
+        vocabulary.appendCodes(text.bytes, low: low, high: high, escapes: escapes, &escapeLengths)
     }
 
-    private var hasHigh: Bool { frequent.count > 255 }
+    private var hasHigh: Bool { wordLengths.count > 255 }
 
-    /// Compares by compressing a sample, the vocabulary counting by the sample's share of the text.
-    private func isSmaller(_ text: Buffer, _ sink: StreamSink) -> Bool {
-        let sample = min(text.count, Self.sampleMax)
-        let share = Double(sample) / Double(text.count)
-        let start = (text.count - sample) / 2
-        let plain = sink.measure(text.bytes.extracting(start..<(start + sample)), isText: true)
-        let tokens = Int(Double(low.count) * share)
-        let first = (low.count - tokens) / 2
+    /// What a share of the text takes as words, the vocabulary counting by its share.
+    private func size(ofShare share: Double, _ sink: StreamSink) -> Double {
+        let tokens = middle(low, Int(Double(low.count) * share))
         let (low, high) = (low, high)
-        var size = Double(sink.measure(low.bytes.extracting(first..<(first + tokens)), isText: false))
-        if hasHigh { size += Double(sink.measure(high.bytes.extracting(first..<(first + tokens)), isText: false)) }
+        var size = Double(sink.measure(low.bytes.extracting(tokens), isText: false))
+        if hasHigh { size += Double(sink.measure(high.bytes.extracting(tokens), isText: false)) }
         // Words that come once each compress about alike everywhere: measuring them would cost more than it tells.
         let shared = (words.count + escapes.count) * 3 / 5
-        size += Double(shared + frequent.count / 4 + escapeLengths.count / 2) * share
-        return size < Double(plain) * 0.98
+        return size + Double(shared + wordLengths.count / 4 + escapeLengths.count / 2) * share
     }
 
     func put(to sink: StreamSink) {
         let (low, high, words, escapes) = (low, high, words, escapes)
-        sink.directory.append(varint: UInt64(frequent.count))
+        sink.directory.append(varint: UInt64(wordLengths.count))
         sink.directory.append(varint: UInt64(escapeLengths.count))
         sink.put(words.bytes, isText: true)
-        let (frequent, escapeLengths) = (frequent, escapeLengths)
-        lengths.begin(frequent.count) { Int64(vocabulary.entry(frequent[$0]).length) }
+        let (wordLengths, escapeLengths) = (wordLengths, escapeLengths)
+        lengths.begin(wordLengths.count) { Int64(wordLengths[$0]) }
         lengths.prepare()
         lengths.put(to: sink)
         sink.put(low.bytes)

@@ -61,7 +61,7 @@ struct WordJoiner {
     private mutating func append(
         _ source: RawSpan, _ start: Int, _ size: Int, _ end: Int, _ isBehindWord: inout Bool
     ) throws(ColumnarFault) {
-        let isWord = Vocabulary.isWordByte(source.byte(at: start))
+        let isWord = WordBytes.contains(source.byte(at: start))
         let space = isWord && isBehindWord ? 1 : 0
         guard size &+ space <= end &- count else { throw ColumnarFault.malformed("a word beyond its value") }
         // Written always, and written over unless it counts.
