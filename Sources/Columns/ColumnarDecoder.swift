@@ -63,5 +63,6 @@ public final class ColumnarDecoder {
             try reader.take(from: &source, upTo: budget - start, into: values)
             columns.append(Assembler.Column(offset: start, end: values.count))
         }
+        values.append(zeros: StructureModel.slack)
     }
 }

@@ -16,7 +16,7 @@ final class WordCodec {
     private let escapes = Buffer(capacity: 1 << 14)
     private var wordLengths: [Int] = []
     private var escapeLengths: [Int] = []
-    private var wordEnds: [Int] = []
+    private var table: [WordJoiner.Word] = []
 
     /// Text of which less is not worth a vocabulary.
     static let textMin = 1_024
@@ -89,7 +89,7 @@ final class WordCodec {
         let wordCount = try source.directory.count(upTo: Int(UInt16.max))
         let escapeCount = try source.directory.count(upTo: byteCount)
         try source.take(into: words)
-        try takeEnds(wordCount, of: words, from: &source)
+        try takeTable(wordCount, of: words, from: &source)
         try source.take(into: low)
         high.removeAll()
         if wordCount > 255 {
@@ -102,18 +102,20 @@ final class WordCodec {
         try takeText(byteCount: byteCount, values, escapeCount, into: text)
     }
 
-    private func takeEnds(_ count: Int, of words: Buffer, from source: inout StreamSource) throws(ColumnarFault) {
+    private func takeTable(
+        _ count: Int, of words: Buffer, from source: inout StreamSource
+    ) throws(ColumnarFault) {
         try lengths.take(count, from: &source)
-        wordEnds.removeAll(keepingCapacity: true)
-        var end = 0
-        wordEnds.append(0)
+        table.removeAll(keepingCapacity: true)
+        var offset = 0
         for number in 0..<count {
             let length = lengths.value(at: number)
-            guard length > 0, length <= Int64(words.count - end) else {
+            guard length > 0, length <= Int64(words.count - offset) else {
                 throw ColumnarFault.malformed("a word beyond the vocabulary")
             }
-            end += Int(length)
-            wordEnds.append(end)
+            let isWord = WordBytes.contains(words.bytes.byte(at: offset))
+            table.append(WordJoiner.Word(offset: offset, length: Int(length), isWord: isWord))
+            offset += Int(length)
         }
     }
 
@@ -123,7 +125,7 @@ final class WordCodec {
         text.removeAll()
         // Copies of 16 bytes may reach behind a word, and behind the text.
         for buffer in [words, escapes] { buffer.append(zeros: WordJoiner.slack) }
-        let ends = wordEnds
+        let table = table
         var fault: ColumnarFault? = nil
         let (low, high, words, escapes, lengths) = (low, high, words, escapes, lengths)
         unsafe text.appendUninitialized(upTo: byteCount + WordJoiner.slack) { target in
@@ -131,7 +133,7 @@ final class WordCodec {
             do throws(ColumnarFault) {
                 for number in 0..<values.count {
                     try joiner.join(
-                        values.value(at: number), low.bytes, high.bytes, words.bytes, ends, escapes.bytes, lengths)
+                        values.value(at: number), low.bytes, high.bytes, words.bytes, table, escapes.bytes, lengths)
                 }
                 guard joiner.token == low.count, joiner.escape == escapeCount else {
                     throw ColumnarFault.malformed("words beyond the text")

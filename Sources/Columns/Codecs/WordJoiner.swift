@@ -9,6 +9,23 @@ struct WordJoiner {
     /// Bytes that must follow the words, the escapes and the text.
     static let slack = 16
 
+    /// A word: where it is, how long, and whether it starts with a word byte. In one load, without a look at the word.
+    struct Word {
+        private let bits: UInt64
+
+        @inline(__always)
+        init(offset: Int, length: Int, isWord: Bool) {
+            bits = UInt64(UInt32(offset)) << 32 | UInt64(UInt32(length)) << 1 | (isWord ? 1 : 0)
+        }
+
+        @inline(__always)
+        var offset: Int { Int(bits &>> 32) }
+        @inline(__always)
+        var length: Int { Int(bits & 0xFFFF_FFFF) &>> 1 }
+        @inline(__always)
+        var isWord: Bool { bits & 1 != 0 }
+    }
+
     private let target: UnsafeMutableRawPointer
     private let limit: Int
     /// Bytes of text so far.
@@ -27,7 +44,7 @@ struct WordJoiner {
 
     /// Appends a value of `length` bytes.
     mutating func join(
-        _ length: Int64, _ low: RawSpan, _ high: RawSpan, _ words: RawSpan, _ ends: [Int], _ escapes: RawSpan,
+        _ length: Int64, _ low: RawSpan, _ high: RawSpan, _ words: RawSpan, _ table: [Word], _ escapes: RawSpan,
         _ escapeLengths: IntegerCodec
     ) throws(ColumnarFault) {
         guard length >= 0, length <= Int64(limit &- count) else {
@@ -41,16 +58,17 @@ struct WordJoiner {
             if high.byteCount > 0 { code |= Int(high.byte(at: token)) << 8 }
             token &+= 1
             if code > 0 {
-                guard code < ends.count else { throw ColumnarFault.malformed("a number beyond the vocabulary") }
-                let start = ends[code &- 1]
-                try append(words, start, ends[code] &- start, end, &isBehindWord)
+                guard code <= table.count else { throw ColumnarFault.malformed("a number beyond the vocabulary") }
+                try append(words, table[code &- 1], end, &isBehindWord)
             } else {
                 guard escape < escapeLengths.count else { throw ColumnarFault.truncated }
                 let size = escapeLengths.value(at: escape)
                 guard size > 0, size <= Int64(escapes.byteCount &- Self.slack &- escapeOffset) else {
                     throw ColumnarFault.truncated
                 }
-                try append(escapes, escapeOffset, Int(size), end, &isBehindWord)
+                let isWord = WordBytes.contains(escapes.byte(at: escapeOffset))
+                let word = Word(offset: escapeOffset, length: Int(size), isWord: isWord)
+                try append(escapes, word, end, &isBehindWord)
                 escape &+= 1
                 escapeOffset &+= Int(size)
             }
@@ -59,17 +77,17 @@ struct WordJoiner {
 
     @inline(__always)
     private mutating func append(
-        _ source: RawSpan, _ start: Int, _ size: Int, _ end: Int, _ isBehindWord: inout Bool
+        _ source: RawSpan, _ word: Word, _ end: Int, _ isBehindWord: inout Bool
     ) throws(ColumnarFault) {
-        let isWord = WordBytes.contains(source.byte(at: start))
-        let space = isWord && isBehindWord ? 1 : 0
+        let size = word.length
+        let space = word.isWord && isBehindWord ? 1 : 0
         guard size &+ space <= end &- count else { throw ColumnarFault.malformed("a word beyond its value") }
         // Written always, and written over unless it counts.
         unsafe target.storeBytes(of: 0x20, toByteOffset: count, as: UInt8.self)
         count &+= space
-        // Safe: the callers compared `start + size` with the end of what the slack follows; the target has slack too.
+        // Safe: the word's end was compared with the end of what the slack follows; the target has slack too.
         unsafe source.withUnsafeBytes { source in
-            let from = unsafe source.baseAddress! + start
+            let from = unsafe source.baseAddress! + word.offset
             let to = unsafe target + count
             var at = 0
             repeat {
@@ -79,6 +97,6 @@ struct WordJoiner {
             } while at < size
         }
         count &+= size
-        isBehindWord = isWord
+        isBehindWord = word.isWord
     }
 }

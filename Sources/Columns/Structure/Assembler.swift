@@ -70,15 +70,29 @@ final class Assembler {
             count &+= size
             return true
         }
+
+        /// Whether so much room is left that what is copied in fixed steps may reach behind its end.
+        @inline(__always)
+        var isRoomy: Bool { limit &- count >= 2 * StructureModel.slack }
+
+        /// Appends `size` bytes, at most 32, of memory of which 32 can be read. There must be room for as many.
+        @inline(__always)
+        mutating func appendShort(_ source: UnsafeRawPointer, _ size: Int) {
+            let bytes = unsafe source.loadUnaligned(as: SIMD32<UInt8>.self)
+            unsafe base.storeBytes(of: bytes, toByteOffset: count, as: SIMD32<UInt8>.self)
+            count &+= size
+        }
     }
 
     /// Appends `byteCount` bytes of documents to `output`.
     ///
-    /// - Parameter values: The columns' values; `columns` says where each begins and ends in it.
+    /// - Parameter values: The columns' values and `StructureModel.slack` bytes; `columns` says where each begins and
+    ///   ends in it.
     func assemble(
         symbols: RawSpan, definitions: RawSpan, values: RawSpan, columns: inout [Column], byteCount: Int,
         into output: Buffer
     ) throws(ColumnarFault) {
+        precondition(columns.allSatisfy { $0.end + StructureModel.slack <= values.byteCount })
         model.reset()
         var reader = VarintReader(definitions)
         var fault: ColumnarFault? = nil
@@ -139,6 +153,10 @@ final class Assembler {
             }
             node = next
             let element = unsafe model.elements + Int(next)
+            if unsafe element.pointee.fixedSize != StructureModel.Element.notFixed, output.isRoomy {
+                try unsafe putFixed(element, level, &input, &output)
+                continue
+            }
             try unsafe putHeader(element, level, &input, &output)
             guard unsafe element.pointee.layout == .container else {
                 try unsafe putValue(element, &input, &output)
@@ -167,6 +185,26 @@ final class Assembler {
         let start = unsafe level.pointee.start
         unsafe output.base.storeBytes(
             of: UInt32(truncatingIfNeeded: output.count &- start).littleEndian, toByteOffset: start, as: UInt32.self)
+    }
+
+    /// Header and value of an element that most are like: with a name of its own, and values of one size.
+    @inline(__always)
+    private func putFixed(
+        _ element: UnsafeMutablePointer<StructureModel.Element>, _ level: UnsafeMutablePointer<Level>,
+        _ input: inout Input, _ output: inout Output
+    ) throws(ColumnarFault) {
+        unsafe level.pointee.index &+= 1
+        let names = model.names
+        unsafe names.bytes.withUnsafeBytes {
+            unsafe output.appendShort(
+                $0.baseAddress! + Int(element.pointee.header), Int(element.pointee.headerCount))
+        }
+        let size = unsafe Int(element.pointee.fixedSize)
+        if size == 0 { return }
+        guard let offset = unsafe input.take(size, of: element.pointee.column) else {
+            throw ColumnarFault.malformed("a column that is too short")
+        }
+        unsafe output.appendShort(input.values.baseAddress! + offset, size)
     }
 
     @inline(__always)
@@ -225,7 +263,9 @@ final class Assembler {
         guard size >= 0, let offset = unsafe input.take(size, of: element.pointee.column) else {
             throw ColumnarFault.malformed("a column that is too short")
         }
-        guard unsafe output.append(input.values.baseAddress! + offset, size) else {
+        let value = unsafe input.values.baseAddress! + offset
+        if size <= StructureModel.slack, output.isRoomy { return unsafe output.appendShort(value, size) }
+        guard unsafe output.append(value, size) else {
             throw ColumnarFault.malformed("more than the chunk's bytes")
         }
     }

@@ -36,6 +36,12 @@ final class StructureModel {
         var type: UInt8
         /// How its value is moved.
         var layout: Layout
+        /// The size of its values when all have the same and the header is short, so that both are copied by the way
+        /// that is the shortest; `notFixed` otherwise.
+        var fixedSize: UInt8
+
+        /// No size that values have.
+        static let notFixed = UInt8.max
     }
 
     /// What an element's name is.
@@ -76,6 +82,8 @@ final class StructureModel {
     private var edgesUsed = 0
     /// Headers of named elements.
     let names = Buffer(capacity: 4_096)
+    /// Bytes that may be read behind a header, and the longest header that is copied as so many.
+    static let slack = 32
     private var columnTypes: [UInt8] = []
 
     init() {
@@ -106,7 +114,8 @@ final class StructureModel {
         append(
             Element(
                 head: 0, mask: .max, header: 0, headerCount: 0, edges: 0, edgeCount: 0, edgeCapacity: 0,
-                container: Int32(count), inner: -1, column: -1, names: -1, form: .none, type: type, layout: .container))
+                container: Int32(count), inner: -1, column: -1, names: -1, form: .none, type: type, layout: .container,
+                fixedSize: Element.notFixed))
     }
 
     private func append(_ element: Element) -> Int32 {
@@ -127,6 +136,8 @@ final class StructureModel {
         let place = names.count
         if form == .named {
             names.append(header)
+            names.append(zeros: Self.slack)
+            names.truncate(to: names.count - Self.slack)
             head = 0
             for offset in 0..<min(8, header.byteCount) { head |= UInt64(header.byte(at: offset)) << UInt64(8 * offset) }
             if header.byteCount < 8 { mask = 1 << UInt64(8 * header.byteCount) - 1 }
@@ -137,12 +148,13 @@ final class StructureModel {
         var column: Int32 = -1
         if form == .wild { nameColumn = takeColumn(BSONType.string.rawValue) }
         if layout != .container, layout != .empty { column = takeColumn(type) }
+        let isShort = form == .named && header.byteCount <= Self.slack
         let inner = layout == .container ? addStart(type: type) : -1
         return append(
             Element(
                 head: head, mask: mask, header: Int32(place), headerCount: Int32(names.count - place), edges: 0,
                 edgeCount: 0, edgeCapacity: 0, container: container, inner: inner, column: column, names: nameColumn,
-                form: form, type: type, layout: layout))
+                form: form, type: type, layout: layout, fixedSize: isShort ? Self.fixedSize(layout) : Element.notFixed))
     }
 
     private func takeColumn(_ type: UInt8) -> Int32 {
@@ -172,6 +184,18 @@ final class StructureModel {
         unsafe edges[Int(node.pointee.edges + node.pointee.edgeCount)] = element
         unsafe node.pointee.edgeCount += 1
         return true
+    }
+
+    private static func fixedSize(_ layout: Layout) -> UInt8 {
+        switch layout {
+        case .empty: 0
+        case .one: 1
+        case .four: 4
+        case .eight: 8
+        case .twelve: 12
+        case .sixteen: 16
+        case .container, .prefixed, .other: Element.notFixed
+        }
     }
 
     /// How values of a type are moved; `.other` also for types that do not exist.
