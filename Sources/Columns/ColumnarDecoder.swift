@@ -11,6 +11,8 @@ public final class ColumnarDecoder {
     private let definitions = Buffer(capacity: 1 << 12)
     private let values = Buffer(capacity: 1 << 20)
     private var columns: [Assembler.Column] = []
+    /// Books where the time goes.
+    public var watch: StageWatch?
 
     /// A decoder without memory yet.
     public init() {}
@@ -30,6 +32,8 @@ public final class ColumnarDecoder {
         // Streams hold each byte of the documents at most twice (a name and its place in a column), and a number for
         // each value.
         let budget = rawCount * 4 + 65_536
+        let outer = watch?.enter(.codecs)
+        defer { watch?.leave(to: outer ?? nil) }
         var head = VarintReader(encoded)
         let directoryCount = try head.count(upTo: budget)
         let directoryStored = try head.count(upTo: directoryCount)
@@ -43,11 +47,13 @@ public final class ColumnarDecoder {
         let (directory, group) = (directory, group)
         var source = StreamSource(
             directory: directory.bytes, group: group.bytes,
-            frames: encoded.extracting(head.offset..<encoded.byteCount), budget: budget, decompressor: decompressor)
+            frames: encoded.extracting(head.offset..<encoded.byteCount), budget: budget, decompressor: decompressor,
+            watch: watch)
         try source.take(into: symbols)
         try source.take(into: definitions)
         try takeColumns(&source, budget)
         guard source.isAtEnd else { throw ColumnarFault.malformed("bytes behind the streams") }
+        _ = watch?.enter(.assembling)
         let (symbols, definitions, values) = (symbols, definitions, values)
         try assembler.assemble(
             symbols: symbols.bytes, definitions: definitions.bytes, values: values.bytes, columns: &columns,

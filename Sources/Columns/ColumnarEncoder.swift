@@ -6,6 +6,11 @@ public final class ColumnarEncoder {
     private let shredder = Shredder()
     private let sink: StreamSink
     private let writer: ColumnWriter
+    /// Books where the time goes.
+    public var watch: StageWatch? {
+        get { sink.watch }
+        set { sink.watch = newValue }
+    }
 
     /// - Parameter level: the zstd level for text, as `ZstdCompressor.levels`.
     public convenience init(level: Int) {
@@ -34,10 +39,13 @@ public final class ColumnarEncoder {
     }
 
     private func encode(_ chunk: RawSpan, below limit: Int, appendingTo output: Buffer) -> Bool {
+        let outer = watch?.enter(.shredding)
+        defer { watch?.leave(to: outer ?? nil) }
         guard chunk.byteCount > 0,
             (try? BSONValidator.validateDocuments(inChunk: chunk, strictness: .server)) != nil,
             shredder.shred(chunk)
         else { return false }
+        _ = watch?.enter(.codecs)
         sink.reset()
         let (symbols, definitions) = (shredder.symbols, shredder.definitions)
         sink.put(symbols.bytes, isText: true)

@@ -16,6 +16,8 @@ final class StreamSink {
     private let numbers: ZstdCompressor
     private let text: ZstdCompressor
     private let compresses: Bool
+    /// Books where the time goes.
+    var watch: StageWatch?
 
     /// - Parameters:
     ///   - level: for text, where searching longer pays; numbers that were taken apart have few matches, so they take
@@ -42,12 +44,16 @@ final class StreamSink {
 
     /// What a stream would take, in bytes.
     func measure(_ stream: RawSpan, isText: Bool) -> Int {
+        let outer = watch?.enter(.compression)
+        defer { watch?.leave(to: outer ?? nil) }
         scratch.removeAll()
         return (isText ? text : numbers).compress(stream, appendingTo: scratch) ?? stream.byteCount
     }
 
     /// Appends a frame, or the bytes themselves where that would not be smaller; and its size elsewhere.
     private func putFrame(_ bytes: RawSpan, _ compressor: ZstdCompressor, into output: Buffer, size: Buffer) {
+        let outer = watch?.enter(.compression)
+        defer { watch?.leave(to: outer ?? nil) }
         if compresses, let stored = compressor.compress(bytes, appendingTo: output) {
             return size.append(varint: UInt64(stored))
         }

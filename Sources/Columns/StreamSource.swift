@@ -12,12 +12,16 @@ struct StreamSource: ~Escapable {
     private var nextInGroup = 0
     private var budget: Int
     private let decompressor: ZstdDecompressor
+    /// Books where the time goes.
+    let watch: StageWatch?
 
     /// - Parameter budget: Bytes that all streams may take.
     @_lifetime(copy frames, copy directory, copy group)
     init(
-        directory: RawSpan, group: RawSpan, frames: RawSpan, budget: Int, decompressor: ZstdDecompressor
+        directory: RawSpan, group: RawSpan, frames: RawSpan, budget: Int, decompressor: ZstdDecompressor,
+        watch: StageWatch? = nil
     ) {
+        self.watch = watch
         self.directory = VarintReader(directory)
         self.group = group
         self.frames = frames
@@ -45,6 +49,8 @@ struct StreamSource: ~Escapable {
         guard stored <= frames.byteCount - nextFrame else { throw ColumnarFault.truncated }
         let frame = frames.extracting(nextFrame..<(nextFrame + stored))
         nextFrame += stored
+        let outer = watch?.enter(.compression)
+        defer { watch?.leave(to: outer ?? nil) }
         try Self.open(frame, rawCount: count, decompressor, into: output)
     }
 

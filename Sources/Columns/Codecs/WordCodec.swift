@@ -29,7 +29,9 @@ final class WordCodec {
         let sample = middle(text, min(text.count, Self.sampleMax))
         let plain = sink.measure(text.bytes.extracting(sample), isText: true)
         guard Double(plain) * effort.ratioMax > Double(sample.count) else { return false }
+        let outer = sink.watch?.enter(.words)
         fill(text, ends)
+        sink.watch?.leave(to: outer ?? nil)
         guard escapes.count < text.count / 2 else { return false }
         let share = Double(sample.count) / Double(text.count)
         return size(ofShare: share, sink) < Double(plain) * effort.sizeMax
@@ -99,6 +101,8 @@ final class WordCodec {
         try source.take(into: escapes)
         guard escapeCount <= escapes.count else { throw ColumnarFault.truncated }
         try lengths.take(escapeCount, from: &source)
+        let outer = source.watch?.enter(.words)
+        defer { source.watch?.leave(to: outer ?? nil) }
         try takeText(byteCount: byteCount, values, escapeCount, into: text)
     }
 

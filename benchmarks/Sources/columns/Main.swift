@@ -16,8 +16,11 @@ struct Main {
             levels = first.dropFirst("--levels=".count).split(separator: ",").compactMap { Int($0) }
             paths.removeFirst()
         }
+        // The share of each stage, in percent; reading clocks costs a little.
+        let showsStages = paths.first == "--stages"
+        if showsStages { paths.removeFirst() }
         guard !paths.isEmpty else {
-            print("usage: columns [--levels=1,3,19] FILE.bson …")
+            print("usage: columns [--levels=1,3,19] [--stages] FILE.bson …")
             exit(2)
         }
         print("file, MiB: rows and columns by level as ratio, encode MB/s, decode MB/s")
@@ -28,7 +31,7 @@ struct Main {
             line += fixed(Double(bytes.count) / 1_048_576, 7, 1) + " "
             for level in levels {
                 line += " | \(level): " + rows(bytes, chunks, level: level)
-                line += " ; " + (try columns(bytes, chunks, level: level))
+                line += " ; " + (try columns(bytes, chunks, level: level, showsStages: showsStages))
             }
             print(line)
         }
@@ -66,9 +69,13 @@ struct Main {
         return text(bytes.count, stored, encoding, decoding)
     }
 
-    private static func columns(_ bytes: [UInt8], _ chunks: [Range<Int>], level: Int) throws -> String {
+    private static func columns(_ bytes: [UInt8], _ chunks: [Range<Int>], level: Int, showsStages: Bool) throws
+        -> String
+    {
         let encoder = ColumnarEncoder(level: level)
         let decoder = ColumnarDecoder()
+        let (encoderWatch, decoderWatch) = (StageWatch(clock: nanoseconds), StageWatch(clock: nanoseconds))
+        if showsStages { (encoder.watch, decoder.watch) = (encoderWatch, decoderWatch) }
         let output = Buffer(capacity: 2 << 20)
         let plain = Buffer(capacity: 2 << 20)
         var stored = 0
@@ -93,12 +100,27 @@ struct Main {
                 exit(1)
             }
         }
-        return text(bytes.count, stored, encoding, decoding) + (refused > 0 ? " (\(refused) chunks refused)" : "")
+        let stages = showsStages ? " encode \(shares(encoderWatch)), decode \(shares(decoderWatch))" : ""
+        return text(bytes.count, stored, encoding, decoding) + stages
+            + (refused > 0 ? " (\(refused) chunks refused)" : "")
     }
 
     private static func text(_ raw: Int, _ stored: Int, _ encoding: Double, _ decoding: Double) -> String {
         fixed(Double(raw) / Double(max(1, stored)), 5, 2) + fixed(Double(raw) / encoding / 1e6, 6, 0)
             + fixed(Double(raw) / decoding / 1e6, 6, 0)
+    }
+
+    /// What part of the time each stage took, in percent.
+    private static func shares(_ watch: StageWatch) -> String {
+        let total = StageWatch.Stage.allCases.reduce(0) { $0 + watch.nanoseconds(of: $1) }
+        return StageWatch.Stage.allCases.filter { watch.nanoseconds(of: $0) > 0 }
+            .map { "\($0) \(watch.nanoseconds(of: $0) * 100 / max(1, total))" }.joined(separator: " ")
+    }
+
+    private static func nanoseconds() -> Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
     }
 
     private static func seconds(_ body: () -> Void) -> Double {
