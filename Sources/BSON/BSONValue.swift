@@ -1,7 +1,7 @@
 /// One BSON value, owned: for metadata, commands and messages, never for the data path (`DocumentView` is).
 ///
-/// Equality is that of the stored form, except that doubles compare as numbers (`0.0 == -0.0`, NaN is unequal to
-/// itself).
+/// Equality is that of the stored form, texts byte by byte, except that doubles compare as numbers (`0.0 == -0.0`, NaN
+/// is unequal to itself).
 public enum BSONValue: Sendable, Hashable {
     /// IEEE 754 binary64.
     case double(Double)

@@ -54,15 +54,12 @@ public enum Catalogue {
         let prefix = "system.buckets."
         let series = Set(entries.filter { $0.type == "timeseries" }.map { Namespace(db, $0.name) })
         var buckets: [Namespace: [UInt8]] = [:]
-        for entry in entries where entry.name.hasPrefix(prefix) {
-            buckets[Namespace(db, String(entry.name.dropFirst(prefix.count)))] = entry.uuid
+        for entry in entries {
+            if let name = entry.name.dropping(prefix) { buckets[Namespace(db, name)] = entry.uuid }
         }
         return entries.compactMap { entry in
             let namespace = Namespace(db, entry.name)
-            if entry.name.hasPrefix(prefix), series.contains(Namespace(db, String(entry.name.dropFirst(prefix.count))))
-            {
-                return nil
-            }
+            if let name = entry.name.dropping(prefix), series.contains(Namespace(db, name)) { return nil }
             if SystemNamespaces.isSkipped(namespace) || entry.options["temp"] == .bool(true) { return nil }
             let kind = CollectionInfo.Kind(rawValue: entry.type) ?? .collection
             return CollectionInfo(
@@ -134,10 +131,9 @@ enum SystemNamespaces {
     static func isSkipped(_ namespace: Namespace) -> Bool {
         let name = namespace.collection
         if name == "system.views" || name == "system.profile" || name == "system.preimages" { return true }
-        if name == "system.indexBuilds" || name.hasPrefix("system.resharding.") || name.hasPrefix("system.drop.") {
-            return true
-        }
-        guard namespace.db == "admin", name.hasPrefix("system.") else { return false }
+        if name == "system.indexBuilds" || name.dropping("system.resharding.") != nil { return true }
+        if name.dropping("system.drop.") != nil { return true }
+        guard namespace.db == "admin", name.dropping("system.") != nil else { return false }
         return name != "system.users" && name != "system.roles" && name != "system.js"
     }
 }

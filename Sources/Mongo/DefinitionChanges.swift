@@ -73,11 +73,10 @@ private enum DefinitionChange {
     /// A time series is named by its buckets here, and the definitions of all views are one collection.
     private static func isWanted(_ text: BSONValue?, _ filter: NamespaceFilter) -> Bool {
         guard case .string(let text)? = text, let namespace = Namespace(text) else { return true }
-        let buckets = "system.buckets."
         if namespace.collection == "system.views" { return true }
         if SystemNamespaces.isSkipped(database: namespace.db) || SystemNamespaces.isSkipped(namespace) { return false }
-        guard namespace.collection.hasPrefix(buckets) else { return filter.admits(namespace) }
-        return filter.admits(namespace)
-            || filter.admits(Namespace(namespace.db, String(namespace.collection.dropFirst(buckets.count))))
+        if filter.admits(namespace) { return true }
+        return namespace.collection.dropping("system.buckets.").map { filter.admits(Namespace(namespace.db, $0)) }
+            ?? false
     }
 }

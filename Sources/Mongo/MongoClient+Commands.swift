@@ -123,8 +123,9 @@ extension MongoClient {
         }
     }
 
-    /// Databases in which collections, views or indexes were defined, changed or dropped behind `time`, by the oplog.
-    public func databasesRedefined(after time: Timestamp) throws -> Set<String> {
+    /// Databases in which collections, views or indexes were defined, changed or dropped behind `time`, by the oplog:
+    /// the bytes of their names.
+    public func databasesRedefined(after time: Timestamp) throws -> Set<[UInt8]> {
         let commands: BSONValue = [
             "op": "c", "o.applyOps": ["$exists": false], "o.commitTransaction": ["$exists": false],
             "o.abortTransaction": ["$exists": false],
@@ -137,11 +138,11 @@ extension MongoClient {
             find.append("readConcern", ReadConcern.majority)
         }
         return try MongoClient.retrying {
-            var databases: Set<String> = []
+            var databases: Set<[UInt8]> = []
             try forEachDocument(of: find, db: "local", namespace: "local.oplog.rs") { entry in
                 let renamed = try entry.first(named: "o")?.document?.string("to")
                 for name in [try entry.string("ns"), renamed].compactMap(\.self) {
-                    databases.insert(String(name.prefix { $0 != "." }))
+                    databases.insert(Array(name.utf8.prefix { $0 != UInt8(ascii: ".") }))
                 }
             }
             return databases
@@ -187,7 +188,7 @@ extension MongoClient {
             while let database = try elements.next() {
                 if let name = try DocumentView(database).string("name") { names.append(name) }
             }
-            return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+            return names.sorted { $0.precedesInBytes($1) }
         }
     }
 }

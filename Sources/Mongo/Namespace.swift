@@ -1,3 +1,5 @@
+internal import Bytes
+
 /// A database and a collection name, compared byte by byte.
 ///
 /// Swift compares strings by canonical equivalence, so two collections whose names differ only in Unicode
@@ -27,15 +29,13 @@ public struct Namespace: Hashable, Comparable, Sendable, CustomStringConvertible
 
     /// Byte equality.
     public static func == (left: Namespace, right: Namespace) -> Bool {
-        left.db.utf8.elementsEqual(right.db.utf8) && left.collection.utf8.elementsEqual(right.collection.utf8)
+        left.db.hasSameBytes(as: right.db) && left.collection.hasSameBytes(as: right.collection)
     }
 
     /// Byte order of the database name, then of the collection name.
     public static func < (left: Namespace, right: Namespace) -> Bool {
-        if !left.db.utf8.elementsEqual(right.db.utf8) {
-            return left.db.utf8.lexicographicallyPrecedes(right.db.utf8)
-        }
-        return left.collection.utf8.lexicographicallyPrecedes(right.collection.utf8)
+        left.db.hasSameBytes(as: right.db)
+            ? left.collection.precedesInBytes(right.collection) : left.db.precedesInBytes(right.db)
     }
 
     /// Hashes the bytes.
@@ -44,4 +44,9 @@ public struct Namespace: Hashable, Comparable, Sendable, CustomStringConvertible
         hasher.combine(UInt8(0))
         for byte in collection.utf8 { hasher.combine(byte) }
     }
+}
+
+extension Set<Namespace> {
+    /// The databases, sorted.
+    public var databases: [String] { Set(map { Namespace($0.db, "") }).sorted().map(\.db) }
 }

@@ -1,5 +1,6 @@
 public import Archive
 internal import Bytes
+internal import Mongo
 
 extension Repository {
     /// The snapshot that a user means: `latest`, a whole id, or the start of one.
@@ -28,14 +29,12 @@ extension SnapshotReader {
     ///
     /// - Throws: `.notFound`; `.usage` when `namespace` is not of the form `db.collection`.
     func entry(of namespace: String) throws -> CatalogueEntry {
-        guard let dot = namespace.firstIndex(of: "."), dot != namespace.startIndex else {
+        guard let wanted = Namespace(namespace) else {
             throw CairnError(.usage, "a namespace is written db.collection", object: namespace)
         }
-        let database = namespace[..<dot]
-        let collection = namespace[namespace.index(after: dot)...]
         var found: CatalogueEntry?
         try forEachEntry { entry in
-            if entry.database == database, entry.collection == collection { found = entry }
+            if Namespace(of: entry) == wanted { found = entry }
         }
         guard let found else {
             throw CairnError(

@@ -99,10 +99,8 @@ public struct CatalogueEntry: Hashable, Sendable {
 
     /// The order of entries in a catalogue: bytes of the database name, then of the collection name.
     public static func precedes(_ left: CatalogueEntry, _ right: CatalogueEntry) -> Bool {
-        if left.database != right.database {
-            return left.database.utf8.lexicographicallyPrecedes(right.database.utf8)
-        }
-        return left.collection.utf8.lexicographicallyPrecedes(right.collection.utf8)
+        left.database.hasSameBytes(as: right.database)
+            ? left.collection.precedesInBytes(right.collection) : left.database.precedesInBytes(right.database)
     }
 
     /// The document that is stored.

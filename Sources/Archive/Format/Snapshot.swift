@@ -254,3 +254,10 @@ extension Snapshot.Totals {
         addedBytes = try document.requireCount("addedBytes", in: object)
     }
 }
+
+extension Snapshot {
+    /// Whether it was taken with these patterns, byte for byte: only then one can build on the other.
+    public func hasSelection(_ include: [String], _ exclude: [String]) -> Bool {
+        self.include.haveSameBytes(as: include) && self.exclude.haveSameBytes(as: exclude)
+    }
+}

@@ -1,6 +1,7 @@
 internal import Archive
 internal import BSON
 internal import Bytes
+internal import Mongo
 internal import Oplog
 
 /// Compares two archived states, collection by collection. Documents are joined by the exact bytes of their `_id`s.
@@ -42,8 +43,9 @@ struct StateDiff {
         var old = first.collections[...]
         var new = second.collections[...]
         while let next = [old.first, new.first].compactMap({ $0?.entry }).min(by: CatalogueEntry.precedes) {
-            let left = old.first.flatMap { $0.entry.namespace == next.namespace ? $0 : nil }
-            let right = new.first.flatMap { $0.entry.namespace == next.namespace ? $0 : nil }
+            let name = Namespace(of: next)
+            let left = old.first.flatMap { Namespace(of: $0.entry) == name ? $0 : nil }
+            let right = new.first.flatMap { Namespace(of: $0.entry) == name ? $0 : nil }
             if left != nil { old.removeFirst() }
             if right != nil { new.removeFirst() }
             try body(try compare(next.namespace, left, right))

@@ -21,7 +21,7 @@ struct ParentSnapshot {
         _ index: WriterIndex, _ reader: OplogReader
     ) throws -> ParentSnapshot {
         let own = snapshots.filter { $0.source.set == set && $0.exact }
-        let same = own.filter { $0.include == options.include && $0.exclude == options.exclude }
+        let same = own.filter { $0.hasSelection(options.include, options.exclude) }
         for snapshot in same.reversed() {
             do {
                 try index.takeOver(snapshot, repository)

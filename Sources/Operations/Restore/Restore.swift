@@ -166,9 +166,9 @@ extension RestoreReport {
         _ plan: RestorePlan, _ outcomes: [InsertOutcome], _ failed: [Failure], _ options: Restore.Options
     ) {
         let missing = Dictionary(
-            failed.filter { $0.subject.hasPrefix("index ") }.map { ($0.namespace, 1) }, uniquingKeysWith: +)
+            failed.filter { $0.subject.hasPrefix("index ") }.map { (Array($0.namespace.utf8), 1) }, uniquingKeysWith: +)
         namespaces = zip(plan.items, outcomes).map { item, outcome in
-            let built = item.secondaryIndexCount - missing[item.target.description, default: 0]
+            let built = item.secondaryIndexCount - missing[Array(item.target.description.utf8), default: 0]
             return item.restored(outcome, indexes: options.noIndexes ? 0 : built)
         }.sorted { ($0.target, $0.source) < ($1.target, $1.source) }
         documents = outcomes.reduce(0) { $0 + $1.documents }

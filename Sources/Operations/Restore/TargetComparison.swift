@@ -50,7 +50,7 @@ struct TargetComparison {
         let subjects = items.filter { !$0.isUsersOrRoles }
         progress.begin(phase: "compare", totalCollections: subjects.count)
         let wanted = Set(subjects.map(\.target))
-        let databases = Set(wanted.map { $0.db }).map { "\($0).*" }
+        let databases = wanted.databases.map { "\($0).*" }
         let filter = NamespaceFilter(include: databases, exclude: [])
         var found: [Namespace: CollectionInfo] = [:]
         for info in try Catalogue.list(target, filter: filter, sizes: false) where wanted.contains(info.namespace) {

@@ -18,7 +18,7 @@ struct TargetState {
         let wanted = Set(plan.items.filter { !$0.isUsersOrRoles }.map(\.target))
         let client = try target.checkOut()
         var names: [Namespace] = []
-        for db in Set(wanted.map(\.db)).sorted() {
+        for db in wanted.databases {
             names += try client.collectionNames(of: db).map { Namespace(db, $0) }
         }
         taken = names.filter { wanted.contains($0) || wanted.contains($0.withoutBucketsPrefix) }.sorted()
@@ -42,7 +42,6 @@ struct TargetState {
 extension Namespace {
     /// The time series that these buckets belong to, or the namespace itself.
     fileprivate var withoutBucketsPrefix: Namespace {
-        let prefix = "system.buckets."
-        return collection.hasPrefix(prefix) ? Namespace(db, String(collection.dropFirst(prefix.count))) : self
+        collection.dropping("system.buckets.").map { Namespace(db, $0) } ?? self
     }
 }

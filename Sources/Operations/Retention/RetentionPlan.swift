@@ -25,8 +25,9 @@ public struct RetentionPlan: Sendable {
     private struct Source: Hashable {
         let set: String?
         let host: String?
-        let include: [String]
-        let exclude: [String]
+        /// The bytes of the patterns: to `String`, those that differ only in Unicode normalisation are one.
+        let include: [[UInt8]]
+        let exclude: [[UInt8]]
     }
 
     /// Applies `policy` at `now`, in seconds since 1970.
@@ -57,7 +58,7 @@ public struct RetentionPlan: Sendable {
     private static func source(_ snapshot: Snapshot) -> Source {
         Source(
             set: snapshot.source.set, host: snapshot.source.set == nil ? snapshot.source.host : nil,
-            include: snapshot.include, exclude: snapshot.exclude)
+            include: snapshot.include.map { Array($0.utf8) }, exclude: snapshot.exclude.map { Array($0.utf8) })
     }
 
     /// The snapshot from which the promised time on can be restored: the newest that is not younger than the promise.

@@ -1,6 +1,7 @@
 internal import Archive
 internal import BSON
 internal import Bytes
+internal import Mongo
 internal import Oplog
 
 /// A deployment as of one moment, read from the archive alone. Everything that gives documents out reads through it,
@@ -69,10 +70,10 @@ struct ArchivedState: Sendable {
     ///
     /// - Throws: `.notFound`; `.usage` when `namespace` is not of the form `db.collection`.
     func collection(_ namespace: String) throws -> ArchivedCollection {
-        guard let dot = namespace.firstIndex(of: "."), dot != namespace.startIndex else {
+        guard let wanted = Namespace(namespace) else {
             throw CairnError(.usage, "a namespace is written db.collection", object: namespace)
         }
-        guard let found = collections.first(where: { $0.entry.namespace == namespace }) else {
+        guard let found = collections.first(where: { Namespace(of: $0.entry) == wanted }) else {
             throw CairnError(
                 .notFound, "\(description) has no such namespace: `cairn show` lists those of a snapshot",
                 object: namespace)

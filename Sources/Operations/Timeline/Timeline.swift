@@ -101,8 +101,8 @@ public struct Timeline: Sendable {
     func earlier(_ route: Route) -> Route? {
         guard let range = ranges.first(where: { $0.from <= route.base.at && route.base.at <= $0.to }),
             let base = snapshots.last(where: { earlier in
-                range.from <= earlier.at && earlier.at < route.base.at && earlier.include == route.base.include
-                    && earlier.exclude == route.base.exclude
+                range.from <= earlier.at && earlier.at < route.base.at
+                    && earlier.hasSelection(route.base.include, route.base.exclude)
             })
         else { return nil }
         return self.route(from: base, to: route.time)

@@ -98,7 +98,7 @@ extension ServerComparison {
         let redefined = try client.databasesRedefined(after: state.time)
         func note(_ namespace: Namespace, _ what: String) {
             let name = namespace.description
-            if redefined.contains(namespace.db) {
+            if redefined.contains(Array(namespace.db.utf8)) {
                 let reason = "\(what); there were definitions in its database since"
                 report.skipped.append(CheckAgainst.Skipped(namespace: name, reason: reason, isExpected: false))
             } else {

@@ -34,11 +34,3 @@ enum Namespaces {
     /// across databases, map-reduce. Those that were being filled when the snapshot was taken are not in it.
     static func looksTemporary(_ name: String) -> Bool { name.dropping("tmp") != nil }
 }
-
-extension String {
-    /// What follows `prefix`, compared byte by byte; nil when the text does not begin with it.
-    func dropping(_ prefix: String) -> String? {
-        guard utf8.starts(with: prefix.utf8) else { return nil }
-        return String(decoding: utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
-    }
-}

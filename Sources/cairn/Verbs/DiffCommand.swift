@@ -72,17 +72,19 @@ struct DiffCommand: Verb {
 
 /// The `_id`s of documents that differ, by collection and change.
 struct DiffIDs {
-    private var ids: [String: [Diff.Change: [String]]] = [:]
+    /// By the bytes of the namespace: to `String`, names that differ only in Unicode normalisation are one.
+    private var ids: [[UInt8]: [Diff.Change: [String]]] = [:]
 
     /// Notes a document; nil stands for one without `_id`.
     mutating func add(_ namespace: String, _ change: Diff.Change, _ id: String?) {
-        ids[namespace, default: [:]][change, default: []].append(id ?? "null")
+        ids[Array(namespace.utf8), default: [:]][change, default: []].append(id ?? "null")
     }
 
     /// The `_id`s of one collection.
     func json(_ namespace: String) -> JSON {
+        let own = ids[Array(namespace.utf8)]
         func list(_ change: Diff.Change) -> JSON {
-            .array((ids[namespace]?[change] ?? []).map { .verbatim($0) })
+            .array((own?[change] ?? []).map { .verbatim($0) })
         }
         return .object([("added", list(.added)), ("removed", list(.removed)), ("changed", list(.changed))])
     }

@@ -8,6 +8,8 @@ public enum ServerComparison {
     public struct Options: Sendable {
         /// Databases left out.
         public var excludedDatabases: Set<String> = ["admin", "config", "local"]
+        /// The only ones that are compared; nil for all but those left out.
+        public var onlyDatabases: [String]?
         /// The collections' UUIDs too, which only a restore that keeps them brings back.
         public var comparesUUIDs = false
         /// Users and roles (admin.system.users, admin.system.roles) too.
@@ -71,6 +73,7 @@ public enum ServerComparison {
         let reply = try client.run(["listDatabases": 1, "nameOnly": true], db: "admin")
         let databases: [BSONDocument] = try reply.require("databases", in: "listDatabases")
         let names = try databases.map { try $0.require("name", as: String.self, in: "listDatabases") }
+        if let only = options.onlyDatabases { return Set(names.map(Exact.init)).intersection(only.map(Exact.init)) }
         return Set(names.map(Exact.init)).subtracting(options.excludedDatabases.map(Exact.init))
     }
 
