@@ -153,7 +153,7 @@ final class Assembler {
             }
             node = next
             let element = unsafe model.elements + Int(next)
-            if unsafe element.pointee.fixedSize != StructureModel.Element.notFixed, output.isRoomy {
+            if unsafe element.pointee.shortSize != StructureModel.Element.notFixed, output.isRoomy {
                 try unsafe putFixed(element, level, &input, &output)
                 continue
             }
@@ -199,7 +199,7 @@ final class Assembler {
             unsafe output.appendShort(
                 $0.baseAddress! + Int(element.pointee.header), Int(element.pointee.headerCount))
         }
-        let size = unsafe Int(element.pointee.fixedSize)
+        let size = unsafe Int(element.pointee.shortSize)
         if size == 0 { return }
         guard let offset = unsafe input.take(size, of: element.pointee.column) else {
             throw ColumnarFault.malformed("a column that is too short")

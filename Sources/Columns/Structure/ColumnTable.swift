@@ -46,14 +46,22 @@ final class ColumnTable {
         let filled = unsafe column.pointee.count
         if unsafe filled + size > column.pointee.capacity { grow(Int(number), to: filled + size) }
         let target = unsafe column.pointee.base + filled
-        switch size {
-        case 4: unsafe target.storeBytes(of: source.loadUnaligned(as: UInt32.self), as: UInt32.self)
-        case 8: unsafe target.storeBytes(of: source.loadUnaligned(as: UInt64.self), as: UInt64.self)
-        case 12:
-            unsafe target.storeBytes(of: source.loadUnaligned(as: UInt64.self), as: UInt64.self)
-            unsafe (target + 8).storeBytes(of: (source + 8).loadUnaligned(as: UInt32.self), as: UInt32.self)
-        default: unsafe target.copyMemory(from: source, byteCount: size)
-        }
+        unsafe target.copyMemory(from: source, byteCount: size)
+        unsafe column.pointee.count = filled + size
+    }
+
+    /// Bytes that `appendShort` reads and writes, whatever counts of them.
+    static let step = 16
+
+    /// Appends at most `step` bytes of memory of which so many can be read.
+    @unsafe
+    @inline(__always)
+    func appendShort(_ source: UnsafeRawPointer, _ size: Int, to number: Int32) {
+        let column = unsafe columns + Int(number)
+        let filled = unsafe column.pointee.count
+        if unsafe filled + Self.step > column.pointee.capacity { grow(Int(number), to: filled + Self.step) }
+        let bytes = unsafe source.loadUnaligned(as: SIMD16<UInt8>.self)
+        unsafe column.pointee.base.storeBytes(of: bytes, toByteOffset: filled, as: SIMD16<UInt8>.self)
         unsafe column.pointee.count = filled + size
     }
 

@@ -27,9 +27,14 @@ struct ElementLookup {
     private var named = [Int32](repeating: 0, count: StructureModel.elementsMax)
 
     mutating func reset() {
-        for slot in slots.indices { slots[slot] = -1 }
-        for slot in seen.indices { seen[slot] = 0 }
-        for container in named.indices { named[container] = 0 }
+        Self.fill(&slots, -1)
+        Self.fill(&seen, 0)
+        Self.fill(&named, 0)
+    }
+
+    private static func fill<Number: FixedWidthInteger>(_ numbers: inout [Number], _ value: Number) {
+        var span = numbers.mutableSpan
+        span.update(repeating: value)
     }
 
     /// What an element that is no edge of `node` is.

@@ -125,15 +125,21 @@ final class Shredder {
             node = found.element
             let element = unsafe model.elements + Int(found.element)
             cursor.offset &+= found.headerCount
+            let fixed = unsafe Int(element.pointee.valueSize)
+            if fixed != Int(StructureModel.Element.notFixed) {
+                if fixed == 0 { continue }
+                if cursor.offset &+ ColumnTable.step <= cursor.count {
+                    unsafe columns.appendShort(cursor.base + cursor.offset, fixed, to: element.pointee.column)
+                } else {
+                    unsafe columns.append(cursor.base + cursor.offset, fixed, to: element.pointee.column)
+                }
+                cursor.offset &+= fixed
+                continue
+            }
             let size: Int
             switch unsafe element.pointee.layout {
-            case .four: size = 4
-            case .eight: size = 8
-            case .twelve: size = 12
-            case .one: size = 1
-            case .sixteen: size = 16
-            case .empty: continue
             case .prefixed: size = 4 &+ cursor.length(at: cursor.offset)
+            case .one, .four, .eight, .twelve, .sixteen, .empty: preconditionFailure("their size is fixed")
             case .other: size = unsafe otherSize(element.pointee.type, cursor)
             case .container:
                 depth &+= 1
@@ -219,18 +225,14 @@ final class Shredder {
         let header = unsafe Int(element.pointee.header)
         let names = model.names
         return unsafe names.bytes.withUnsafeBytes { names in
+            // Longer than 8, so the last 8 bytes may overlap with those before.
             var at = 8
-            while at &+ 8 <= count {
-                let left = unsafe names.loadUnaligned(fromByteOffset: header &+ at, as: UInt64.self)
-                let right = unsafe cursor.base.loadUnaligned(fromByteOffset: cursor.offset &+ at, as: UInt64.self)
+            while at < count {
+                let place = min(at, count &- 8)
+                let left = unsafe names.loadUnaligned(fromByteOffset: header &+ place, as: UInt64.self)
+                let right = unsafe cursor.base.loadUnaligned(fromByteOffset: cursor.offset &+ place, as: UInt64.self)
                 guard left == right else { return false }
                 at &+= 8
-            }
-            while at < count {
-                guard
-                    unsafe names[header &+ at] == cursor.base.load(fromByteOffset: cursor.offset &+ at, as: UInt8.self)
-                else { return false }
-                at &+= 1
             }
             return true
         }

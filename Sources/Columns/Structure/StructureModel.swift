@@ -36,9 +36,10 @@ final class StructureModel {
         var type: UInt8
         /// How its value is moved.
         var layout: Layout
-        /// The size of its values when all have the same and the header is short, so that both are copied by the way
-        /// that is the shortest; `notFixed` otherwise.
-        var fixedSize: UInt8
+        /// The size of its values when all have the same, `notFixed` otherwise.
+        var valueSize: UInt8
+        /// The same if the header is short too, so that both can be copied in fixed steps; `notFixed` otherwise.
+        var shortSize: UInt8
 
         /// No size that values have.
         static let notFixed = UInt8.max
@@ -115,7 +116,7 @@ final class StructureModel {
             Element(
                 head: 0, mask: .max, header: 0, headerCount: 0, edges: 0, edgeCount: 0, edgeCapacity: 0,
                 container: Int32(count), inner: -1, column: -1, names: -1, form: .none, type: type, layout: .container,
-                fixedSize: Element.notFixed))
+                valueSize: Element.notFixed, shortSize: Element.notFixed))
     }
 
     private func append(_ element: Element) -> Int32 {
@@ -148,13 +149,14 @@ final class StructureModel {
         var column: Int32 = -1
         if form == .wild { nameColumn = takeColumn(BSONType.string.rawValue) }
         if layout != .container, layout != .empty { column = takeColumn(type) }
+        let size = Self.valueSize(layout)
         let isShort = form == .named && header.byteCount <= Self.slack
         let inner = layout == .container ? addStart(type: type) : -1
         return append(
             Element(
                 head: head, mask: mask, header: Int32(place), headerCount: Int32(names.count - place), edges: 0,
                 edgeCount: 0, edgeCapacity: 0, container: container, inner: inner, column: column, names: nameColumn,
-                form: form, type: type, layout: layout, fixedSize: isShort ? Self.fixedSize(layout) : Element.notFixed))
+                form: form, type: type, layout: layout, valueSize: size, shortSize: isShort ? size : Element.notFixed))
     }
 
     private func takeColumn(_ type: UInt8) -> Int32 {
@@ -186,7 +188,7 @@ final class StructureModel {
         return true
     }
 
-    private static func fixedSize(_ layout: Layout) -> UInt8 {
+    private static func valueSize(_ layout: Layout) -> UInt8 {
         switch layout {
         case .empty: 0
         case .one: 1
