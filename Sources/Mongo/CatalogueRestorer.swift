@@ -25,15 +25,18 @@ public struct CatalogueRestorer {
     /// Creates the collection, view or time series under `info.namespace`, without documents and without indexes other
     /// than `_id`.
     ///
-    /// - Parameter preservingUUID: make it with the source's UUID by `applyOps`, which needs that privilege and is
-    ///   refused by mongos and Atlas. Views and time series have none of their own to keep.
+    /// - Parameters:
+    ///   - preservingUUID: make it with the source's UUID by `applyOps`, which needs that privilege and is refused by
+    ///     mongos and Atlas. Views and time series have none of their own to keep.
+    ///   - uncapped: make a capped collection so large that it drops nothing; `limit` sets its cap.
     /// - Throws: `.alreadyExists` when the name is taken by something else; what commands throw.
-    public func create(_ info: CollectionInfo, preservingUUID: Bool = false) throws {
+    public func create(_ info: CollectionInfo, preservingUUID: Bool = false, uncapped: Bool = false) throws {
         var options = DocumentBuilder()
         options.append("create", .string(info.name))
         for (name, value) in info.options.fields
         where !Self.reportedOnly.contains(name) && (info.kind == .view || !Self.fenced.contains(name)) {
-            options.append(name, value)
+            if uncapped, name == "max" { continue }
+            options.append(name, uncapped && name == "size" ? .int64(Self.capMax) : value)
         }
         if info.kind == .collection, let index = idIndex(of: info) { options.append("idIndex", .document(index)) }
         if preservingUUID, info.kind == .collection, let uuid = info.uuid {
@@ -74,6 +77,20 @@ public struct CatalogueRestorer {
         command.append("writeConcern", ifPresent: writeConcern.map(BSONValue.document))
         _ = try client.run(command.finish(), db: info.db, namespace: info.namespace.description)
     }
+
+    /// Sets the cap of a collection that was made without. What it holds beyond stays until the next insert, as it did
+    /// in the source. MongoDB 6.0 and later.
+    public func limit(_ info: CollectionInfo) throws {
+        var command = DocumentBuilder()
+        command.append("collMod", .string(info.name))
+        command.append("cappedSize", ifPresent: info.options["size"])
+        command.append("cappedMax", ifPresent: info.options["max"])
+        command.append("writeConcern", ifPresent: writeConcern.map(BSONValue.document))
+        _ = try client.run(command.finish(), db: info.db, namespace: info.namespace.description)
+    }
+
+    /// The largest cap that the server takes, 1 PiB. None of it is allocated.
+    private static let capMax: Int64 = 1 << 50
 
     /// Drops a collection, view or time series; one that does not exist is fine.
     ///

@@ -100,6 +100,39 @@ struct AwkwardIdentityTests {
         #expect(try rig.differences([db]) == [])
     }
 
+    /// A server would take the operation for one on nothing, or look for ever.
+    @Test(arguments: [0, 1, 2]) func whatTheServerCannotFindIsNotReplayedOnIt(kind: Int) throws {
+        let rig = try Rig(source: ThrowawayServer.shared("incremental").uri)
+        let db = Rig.database()
+        let source = try rig.sourceClient()
+        try prepare(source, db, "c", Self.unfindable, clustered: false)
+        try source.insert([["_id": 1]], db: db, collection: "other")
+        try rig.backup(["\(db).*"])
+        switch kind {
+        case 0: try change(source, db, "c")
+        case 1: try source.run(["delete": "c", "deletes": [["q": ["awkward": true], "limit": 0]]], db: db)
+        default: try source.insert([["_id": Self.unfindable[0]]], db: db, collection: "other")
+        }
+        let time = try rig.timeBeforeNext()
+        try rig.backup(.incremental, ["\(db).*"])
+        func restore(_ replay: Restore.Replay, _ include: [String] = []) throws {
+            try rig.targetClient().run(["dropDatabase": 1], db: db)
+            _ = try rig.restore {
+                $0.moment = .time(try! TimeSelection("\(time.t):\(time.i)"), set: nil)
+                $0.replay = replay
+                $0.include = include
+            }
+        }
+        let error = #expect(throws: CairnError.self) { try restore(.server) }
+        #expect(error?.code == .unsupportedFormat && error?.object == (kind < 2 ? "\(db).c" : "\(db).other"))
+        #expect(error?.message.contains("DBPointer") == true && error?.message.contains("--replay") == true)
+        #expect(try !rig.targetClient().databaseNames().contains(db), "nothing was written")
+        // What is not restored is in nobody's way.
+        try restore(.server, [kind < 2 ? "\(db).other" : "\(db).c"])
+        try restore(.fold)
+        #expect(try rig.differences([db]) == [])
+    }
+
     /// Should this fail on a newer server, `IdentityReader.canFind` has nothing to do there any more.
     @Test func theServerDoesNotFindThem() throws {
         let client = try ThrowawayServer.shared("incremental").connect()

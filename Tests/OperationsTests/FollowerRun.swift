@@ -109,4 +109,12 @@ extension Rig {
         let point: BSONDocument = try write.require("majorityOpTime", in: "hello")
         return try point.require("ts", in: "hello")
     }
+
+    /// The time of the last majority-committed write, behind which there is another: so a snapshot taken next is
+    /// a later one, and the time is restored by the oplog.
+    func timeBeforeNext() throws -> Timestamp {
+        let time = try now()
+        try sourceClient().run(["appendOplogNote": 1, "data": ["test": "later"]], db: "admin")
+        return time
+    }
 }

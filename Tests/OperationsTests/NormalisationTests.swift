@@ -25,6 +25,7 @@ struct NormalisationTests {
         }
         try rig.backup(.full, [db + ".*"])
         try client.fill(db, "caf\u{e9}", 20..<25)
+        let time = try rig.timeBeforeNext()
         try rig.backup(.incremental, [db + ".*"])
 
         let proof = try CheckReplay(access: rig.access).run()
@@ -34,7 +35,7 @@ struct NormalisationTests {
         for replay in [Restore.Replay.fold, .server] {
             try rig.targetClient().run(["dropDatabase": 1], db: db)
             let report = try rig.restore {
-                $0.moment = .time(.latest, set: nil)
+                $0.moment = .time(try! TimeSelection("\(time.t):\(time.i)"), set: nil)
                 $0.replay = replay
                 $0.verify = true
             }
@@ -70,13 +71,14 @@ struct NormalisationTests {
         try client.run(set, db: names[0])
         let delete: BSONDocument = ["delete": "c", "deletes": [["q": ["_id": .string(Self.composed)], "limit": 1]]]
         try client.run(delete, db: names[1])
+        let time = try rig.timeBeforeNext()
         try rig.backup(.incremental, include)
         for pair in try CheckReplay(access: rig.access).run().pairs { #expect(pair.differences.isEmpty, "\(pair)") }
 
         for replay in [Restore.Replay.fold, .server] {
             for name in names { try rig.targetClient().run(["dropDatabase": 1], db: name) }
             try rig.restore {
-                $0.moment = .time(.latest, set: nil)
+                $0.moment = .time(try! TimeSelection("\(time.t):\(time.i)"), set: nil)
                 $0.replay = replay
                 $0.verify = true
             }

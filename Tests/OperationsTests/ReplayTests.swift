@@ -285,8 +285,7 @@ struct ReplayTests {
         let rig = try Rig(source: source.uri, target: target.uri)
         let databases = ["work1", "work2"]
         let workload = Workload(uri: source.uri, databases: databases, seed: seed)
-        // Little in the base: updates make capped collections fuller than inserting their documents again can.
-        _ = try workload.run(steps: 5)
+        _ = try workload.run(steps: 40)
         try rig.backup(databases.map { $0 + ".*" })
         let follower = FollowerRun(rig)
         var random = SeededGenerator(seed: seed)

@@ -44,13 +44,8 @@ struct ReplayOperation: Sendable {
     var byteCount: Int { identity.count + payload.count + 64 }
 
     init(_ operation: borrowing Operation, target: Int) throws {
+        try Self.requireReplayable(operation)
         let identity = try operation.entry.identity
-        guard !identity.isEmpty else {
-            throw CairnError(
-                .unsupportedFormat,
-                "the operation at \(operation.time) names no _id, so it cannot be replayed on a server: restore "
-                    + "without --replay server", object: operation.entry.namespaceText)
-        }
         var hasher = Hasher()
         try DocumentIdentity.hashEquality(of: identity, into: &hasher)
         self.target = target
@@ -59,5 +54,28 @@ struct ReplayOperation: Sendable {
         kind = operation.kind
         payload = kind == .delete ? [] : [UInt8](operation.entry.object)
         time = operation.time
+    }
+
+    /// What commands do to collections is in the collections' definitions already; only one empties documents. A write
+    /// must name a document that a server finds: `IdentityReader.canFind`.
+    ///
+    /// - Throws: `.unsupportedFormat` for an operation that can only be folded.
+    static func requireReplayable(_ operation: borrowing Operation) throws {
+        let fault: String
+        if operation.kind == .command {
+            guard try operation.command == "emptycapped" else { return }
+            fault = "is the command emptycapped"
+        } else {
+            let identity = try operation.entry.identity
+            if !identity.isEmpty, IdentityReader.canFind(identity) { return }
+            fault =
+                identity.isEmpty
+                ? "names no _id"
+                : "is on a document whose _id has a DBPointer with a zero byte, by which servers do not find it"
+        }
+        throw CairnError(
+            .unsupportedFormat,
+            "the operation at \(operation.time) \(fault), so it cannot be replayed on a server: restore without "
+                + "--replay server, or leave the collection out (--ns-exclude)", object: operation.entry.namespaceText)
     }
 }

@@ -73,7 +73,8 @@ struct RestoreReplay {
     /// An earlier run was interrupted behind the snapshot: its documents are there.
     let isResumed: Bool
 
-    /// - Throws: `.usage` when an interrupted restore was of other namespaces.
+    /// - Throws: `.usage` when an interrupted restore was of other namespaces; `.unsupportedFormat` when an operation
+    ///   can only be folded.
     init(
         _ window: ReplayWindow, _ plan: RestorePlan, _ target: MongoDeployment, _ options: Restore.Options,
         _ progress: JobProgress, _ cancellation: Cancellation
@@ -94,6 +95,18 @@ struct RestoreReplay {
             snapshot: window.route.base.id, time: window.route.time, targets: plan.items.map(\.target.description),
             client: target.checkOut())
         isResumed = try !options.drop && !options.dryRun && record.load() != nil
+        if !isResumed { try requireReplayable() }
+    }
+
+    /// Looks through the operations before anything is written: one that a server cannot take would leave the target
+    /// half made.
+    private func requireReplayable() throws {
+        let own = Set(items.compactMap { $0.entry.uuid.flatMap { UUIDKey($0.rawSpan) } })
+        try window.forEachOperation(
+            { operation, _ in
+                guard let uuid = operation.entry.uuid, own.contains(uuid) else { return }
+                try ReplayOperation.requireReplayable(operation)
+            }, entryEnd: { _ in })
     }
 
     /// What a run that was interrupted had inserted of the snapshot.

@@ -73,7 +73,12 @@ struct ServerReplay {
     /// Takes the next operation, which the entry at `position` made visible.
     mutating func take(_ operation: borrowing Operation, position: Timestamp) throws {
         guard position > done else { return }
-        guard operation.kind != .command else { return try take(command: operation) }
+        guard operation.kind != .command else {
+            if let uuid = operation.entry.uuid, targets[uuid] != nil {
+                try ReplayOperation.requireReplayable(operation)
+            }
+            return
+        }
         guard let uuid = operation.entry.uuid else {
             throw CairnError(
                 .unsupportedFormat, "the operation at \(operation.time) names no collection by UUID",
@@ -93,17 +98,6 @@ struct ServerReplay {
         if batches[worker].count >= Self.batchOperations || batchSizes[worker] >= Self.batchBytes {
             try send(worker)
         }
-    }
-
-    /// What commands do to collections is in the collections' definitions already; only one empties documents.
-    private func take(command operation: borrowing Operation) throws {
-        guard try operation.command == "emptycapped", let uuid = operation.entry.uuid, targets[uuid] != nil else {
-            return
-        }
-        throw CairnError(
-            .unsupportedFormat,
-            "the command emptycapped at \(operation.time) cannot be replayed on a server: restore without --replay "
-                + "server", object: operation.entry.namespaceText)
     }
 
     /// All operations that the entry at `position` makes visible were given.

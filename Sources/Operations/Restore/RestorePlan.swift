@@ -21,6 +21,15 @@ struct RestoreItem: Sendable {
         return order.first.count + order.last.count
     }
 
+    /// Whether it may hold more than its cap. Of a folded one nobody knows before.
+    var mayExceedCap: Bool {
+        func exceeds(_ count: Int, _ limit: String) -> Bool {
+            (try? info.options.optional(limit, as: Int.self, in: entry.namespace)).map { count > $0 } ?? false
+        }
+        return collection.isFolded || exceeds(entry.totalRawBytes, "size")
+            || exceeds(entry.liveDocuments, "max")
+    }
+
     /// The report's line of a dry run.
     func planned(indexes: Bool) -> RestoreReport.Namespace {
         RestoreReport.Namespace(

@@ -20,7 +20,8 @@ struct TargetDefinitions: Sendable {
             if options.drop || item.isUsersOrRoles {
                 guard try restorer.drop(item.target) else { return }
             }
-            try restorer.create(item.info, preservingUUID: options.preserveUUID)
+            try restorer.create(
+                item.info, preservingUUID: options.preserveUUID, uncapped: isUncapped(item))
         }
     }
 
@@ -46,7 +47,29 @@ struct TargetDefinitions: Sendable {
                     namespace: item.target.description, subject: "expiry", reason: error.message)
             }
         }.compactMap(\.self)
-        return failures
+        return try failures + limit(items.filter(isUncapped))
+    }
+
+    /// Whether a capped collection must have no cap until all is in. A collection may hold more than its cap, for
+    /// updates can make documents grow; an insert would drop what is too much. And operations that are replayed on a
+    /// server bring the deletes of the source's own cap.
+    private func isUncapped(_ item: RestoreItem) -> Bool {
+        guard item.info.isCapped, (target.server.versionNumbers.first ?? 0) >= 6 else { return false }
+        return options.replay == .server || item.mayExceedCap
+    }
+
+    private func limit(_ items: [RestoreItem]) throws -> [RestoreReport.Failure] {
+        guard !items.isEmpty else { return [] }
+        return try forEach(items) { restorer, item -> RestoreReport.Failure? in
+            do {
+                try restorer.limit(item.info)
+                return nil
+            } catch let error as CairnError where error.code == .server || error.code == .privilege {
+                return RestoreReport.Failure(
+                    namespace: item.target.description, subject: "cap",
+                    reason: "it has none now; collMod with cappedSize and cappedMax sets it: " + error.message)
+            }
+        }.compactMap(\.self)
     }
 
     private func build(
