@@ -20,13 +20,12 @@ final class StreamSink {
     var watch: StageWatch?
 
     /// - Parameters:
-    ///   - level: for text, where searching longer pays; numbers that were taken apart have few matches, so they take
-    ///     at most what pays for them.
+    ///   - level: the zstd level, as `ZstdCompressor.levels`.
     ///   - compresses: false leaves streams as they are, for tests that damage what is inside.
     init(level: Int, compresses: Bool = true) {
         self.compresses = compresses
-        numbers = ZstdCompressor(level: level > 9 ? level : 1)
-        text = ZstdCompressor(level: level)
+        numbers = ZstdCompressor(level: level, content: .numbers)
+        text = ZstdCompressor(level: level, content: .text)
     }
 
     func reset() {
