@@ -93,6 +93,46 @@ import Testing
         #expect(try repository.leases().map(\.id) == [lease.id])
     }
 
+    /// [G-6] The answer was lost: nobody knows whether the segment will be there. Gone, the lease would say that nothing
+    /// comes.
+    @Test func aLeaseWhoseCommitFailedIsKept() throws {
+        let lease = try lease()
+        let late = Mutex<(name: ObjectName, bytes: [UInt8])?>(nil)
+        store.instead { name, bytes in
+            guard name.path.hasPrefix("segments/") else { return false }
+            late.withLock { $0 = (name, bytes) }
+            throw CairnError(.unreachable, "no answer")
+        }
+        #expect(throws: CairnError.self) { try repository.commit(segment(), under: lease) }
+        store.instead { _, _ in false }
+        lease.release()
+        try litter()
+        #expect(try prune().removedPacks == 0)
+        expire()
+        #expect(try prune().removedPacks > 0)
+        let (name, bytes) = try #require(late.withLock { $0 })
+        try store.put(name, bytes.rawSpan, mode: .ifAbsent)
+        #expect(try repository.segments().isEmpty)
+    }
+
+    /// [G-6] The lease looks held again, and its holder must not leave it so; and gone it would look released.
+    @Test func aRenewalThatTookTooLongMakesAFence() throws {
+        let lease = try lease()
+        store.after { [time] name in
+            if name.path.hasPrefix("leases/") { time.advance(Lease.standardDuration) }
+        }
+        let error = #expect(throws: CairnError.self) { try lease.renew() }
+        #expect(error?.code == .held)
+        store.after { _ in }
+        #expect(try repository.leases().isEmpty)
+        try litter()
+        #expect(try prune().removedPacks > 0)
+        var late = segment()
+        late.lease = lease.id
+        try repository.writeSegment(late)
+        #expect(try repository.segments().isEmpty)
+    }
+
     /// A follower may follow for years.
     @Test func aFollowerKeepsNobodyWaiting() throws {
         try litter()
