@@ -193,6 +193,14 @@ public final class Lease: Sendable {
         return result
     }
 
+    /// Runs `body`. When it misses what others may have removed since this lease was lost, says that and not damage.
+    func overseeing<Result>(_ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as CairnError where error.code == .corrupt || error.code == .notFound {
+            try requireHeld()
+            throw error
+        }
+    }
+
     private func startRenewing() {
         let thread = OwnedThread(name: "lease") { [self] in
             // A failure is no loss yet: another attempt follows before the end.

@@ -43,8 +43,10 @@ public struct Prune {
         let lease = try Lease.acquire(.pruner, in: repository, note: "prune")
         defer { lease.release() }
         try repository.requireNothingUnknown()
-        try sweep(&report, lease)
-        if try condemn(&report) { try sweep(&report, lease) }
+        try lease.overseeing {
+            try sweep(&report, lease)
+            if try condemn(&report) { try sweep(&report, lease) }
+        }
         return report
     }
 

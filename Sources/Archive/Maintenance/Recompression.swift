@@ -79,7 +79,7 @@ public struct Recompression {
         let lease = try Lease.acquire(.pruner, in: repository, note: "recompression")
         defer { lease.release() }
         try repository.requireNothingUnknown()
-        return try rewrite(under: lease)
+        return try lease.overseeing { try rewrite(under: lease) }
     }
 
     private func rewrite(under lease: Lease?) throws -> RecompressionReport {

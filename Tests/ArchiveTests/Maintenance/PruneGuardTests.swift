@@ -17,9 +17,16 @@ import Testing
         repository = try Engine.makeRepository(store)
     }
 
-    /// The same repository for a job whose calls `before` is told of, by a clock that is ahead.
+    /// By how much the clock of jobs is ahead, in milliseconds.
+    private final class Ahead: Sendable {
+        private let value = Mutex(Int64(0))
+        var now: Int64 { value.withLock { $0 } }
+        func advance(_ milliseconds: Int64) { value.withLock { $0 += milliseconds } }
+    }
+
+    /// The same repository for a job whose calls `before` is told of.
     private func seen(
-        ahead: Int64 = 0, before: @escaping @Sendable (FaultInjectingStore.Call) -> Void = { _ in }
+        _ ahead: Ahead = Ahead(), before: @escaping @Sendable (FaultInjectingStore.Call) -> Void = { _ in }
     ) -> Repository {
         let watched = FaultInjectingStore(store) { call in
             before(call)
@@ -27,7 +34,7 @@ import Testing
         }
         return Repository(
             store: watched, config: repository.config, keys: repository.keys, openedBy: repository.openedBy,
-            surroundings: Surroundings(random: Surroundings.system.random) { Surroundings.system.now() + ahead })
+            surroundings: Surroundings(random: Surroundings.system.random) { Surroundings.system.now() + ahead.now })
     }
 
     @discardableResult
@@ -38,11 +45,14 @@ import Testing
     }
 
     /// A list as a pruner leaves it that was killed before it swept. Nobody wrote at that time.
-    private func condemn(_ packs: [RandomID], created: Int64 = 0) throws {
+    private static func condemn(_ packs: [RandomID], in repository: Repository, created: Int64 = 0) throws {
         let record = CondemnedRecord(id: repository.newID(), created: created, packs: packs.sorted())
         try repository.writeSealed(record.encode(), kind: .condemned, id: record.id)
-        try repository.writeSealed(
-            SuspectsRecord(id: record.id, leases: []).encode(), kind: .suspects, id: record.id)
+        try repository.writeSealed(SuspectsRecord(id: record.id, leases: []).encode(), kind: .suspects, id: record.id)
+    }
+
+    private func condemn(_ packs: [RandomID], created: Int64 = 0) throws {
+        try Self.condemn(packs, in: repository, created: created)
     }
 
     private func packs() throws -> [RandomID] { try repository.packSizes().keys.sorted() }
@@ -103,28 +113,31 @@ import Testing
         try expectWhole(second)
     }
 
-    /// [D-2] The sweeps of two lists each rely on a pack that the other one removes, by pruners of which one sleeps.
+    /// [D-2] The sweeps of two lists each rely on a pack that the other one removes: the first pruner slept in a call
+    /// when the second list landed, which another one had been long in putting.
     @Test func packsOfOtherListsAreNoPlaces() throws {
         let snapshot = try Engine.backUp(Engine.sample, to: repository)
         let (old, new) = try double()
         let now = Surroundings.system.now()
         try condemn(old, created: now)
-        try condemn(new, created: now - 86_400_000)
+        // All but the last call of the sleeper are refused: its lease has ended.
         let asleep = Lease.standardDuration + Lease.clockSkewMargin + 1
-        let doomed = Set(old.map { Names.pack($0).path })
-        let hasSlept = Mutex(false)
-        let other = seen(ahead: asleep)
+        let ahead = Ahead()
         let failure = Mutex<(any Error)?>(nil)
-        let sleeper = seen { call in
-            guard call.operation == .delete, doomed.contains(call.path),
-                hasSlept.withLock({ slept in !exchange(&slept, with: true) })
-            else { return }
-            // To the other one only the older list is due.
-            do { try Self.prune(other, grace: asleep + 3_600_000) } catch { failure.withLock { $0 = error } }
+        let other = seen(ahead)
+        let sleeper = seen(ahead) { call in
+            guard call.operation == .delete, call.path.hasPrefix("indexes/"), ahead.now == 0 else { return }
+            ahead.advance(asleep)
+            do {
+                try Self.condemn(new, in: other, created: now - 3_600_000)
+                try Self.prune(other)
+            } catch { failure.withLock { $0 = error } }
         }
-        try Self.prune(sleeper)
-        try Self.prune(other)
+        let error = #expect(throws: CairnError.self) { try Self.prune(sleeper) }
+        #expect(error?.code == .held)
         if let error = failure.withLock({ $0 }) { throw error }
+        ahead.advance(asleep)
+        try Self.prune(other)
         try expectWhole(snapshot)
     }
 
