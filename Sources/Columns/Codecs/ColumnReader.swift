@@ -39,8 +39,7 @@ final class ColumnReader {
         case .text: try text.take(byteCount: byteCount, from: &source, into: output)
         case .words:
             try text.takeLengths(byteCount: byteCount, from: &source)
-            try words.take(from: &source, byteCount: byteCount, into: text.text, values: text.lengths)
-            try text.join(byteCount: byteCount, into: output)
+            try words.take(from: &source, byteCount: byteCount, into: output, values: text.lengths)
         case .uniform: try takeUniform(byteCount, from: &source, into: output)
         }
         guard output.count - start == byteCount else { throw ColumnarFault.malformed("a column of another length") }

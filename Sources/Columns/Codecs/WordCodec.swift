@@ -84,8 +84,8 @@ final class WordCodec {
         lengths.put(to: sink)
     }
 
-    /// Appends the text that the streams stand for to `text`, whose values have the given lengths.
-    func take(from source: inout StreamSource, byteCount: Int, into text: Buffer, values: IntegerCodec)
+    /// Appends the `byteCount` bytes of values that the streams stand for, whose texts have the given lengths.
+    func take(from source: inout StreamSource, byteCount: Int, into output: Buffer, values: IntegerCodec)
         throws(ColumnarFault)
     {
         let wordCount = try source.directory.count(upTo: Int(UInt16.max))
@@ -103,7 +103,7 @@ final class WordCodec {
         try lengths.take(escapeCount, from: &source)
         let outer = source.watch?.enter(.words)
         defer { source.watch?.leave(to: outer ?? nil) }
-        try takeText(byteCount: byteCount, values, escapeCount, into: text)
+        try takeText(byteCount: byteCount, values, escapeCount, into: output)
     }
 
     private func takeTable(
@@ -124,22 +124,21 @@ final class WordCodec {
     }
 
     private func takeText(
-        byteCount: Int, _ values: IntegerCodec, _ escapeCount: Int, into text: Buffer
+        byteCount: Int, _ values: IntegerCodec, _ escapeCount: Int, into output: Buffer
     ) throws(ColumnarFault) {
-        text.removeAll()
-        // Copies of 16 bytes may reach behind a word, and behind the text.
+        // Copies of 16 bytes may reach behind a word, and behind the last value.
         for buffer in [words, escapes] { buffer.append(zeros: WordJoiner.slack) }
         let table = table
         var fault: ColumnarFault? = nil
         let (low, high, words, escapes, lengths) = (low, high, words, escapes, lengths)
-        unsafe text.appendUninitialized(upTo: byteCount + WordJoiner.slack) { target in
+        unsafe output.appendUninitialized(upTo: byteCount + WordJoiner.slack) { target in
             var joiner = unsafe WordJoiner(target: target.baseAddress!, limit: byteCount)
             do throws(ColumnarFault) {
                 for number in 0..<values.count {
                     try joiner.join(
                         values.value(at: number), low.bytes, high.bytes, words.bytes, table, escapes.bytes, lengths)
                 }
-                guard joiner.token == low.count, joiner.escape == escapeCount else {
+                guard joiner.count == byteCount, joiner.token == low.count, joiner.escape == escapeCount else {
                     throw ColumnarFault.malformed("words beyond the text")
                 }
             } catch { fault = error }

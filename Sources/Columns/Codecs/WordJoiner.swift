@@ -1,12 +1,12 @@
 import Bytes
 
-/// Puts text together from numbers of words. One of the module's few files with `unsafe`.
+/// Puts values together from numbers of words. One of the module's few files with `unsafe`.
 ///
 /// A word is copied in steps of 16 bytes, of which what lies behind it is written over by the next: the spans of words
 /// and escapes have `slack` bytes behind their last, and so has the target.
 @safe
 struct WordJoiner {
-    /// Bytes that must follow the words, the escapes and the text.
+    /// Bytes that must follow the words, the escapes and the values.
     static let slack = 16
 
     /// A word: where it is, how long, and whether it starts with a word byte. In one load, without a look at the word.
@@ -28,7 +28,7 @@ struct WordJoiner {
 
     private let target: UnsafeMutableRawPointer
     private let limit: Int
-    /// Bytes of text so far.
+    /// Bytes of values so far.
     private(set) var count = 0
     /// Numbers read so far.
     private(set) var token = 0
@@ -42,14 +42,17 @@ struct WordJoiner {
         self.limit = limit
     }
 
-    /// Appends a value of `length` bytes.
+    /// Appends a value with a text of `length` bytes: a length that counts the zero, the text, a zero.
     mutating func join(
         _ length: Int64, _ low: RawSpan, _ high: RawSpan, _ words: RawSpan, _ table: [Word], _ escapes: RawSpan,
         _ escapeLengths: IntegerCodec
     ) throws(ColumnarFault) {
-        guard length >= 0, length <= Int64(limit &- count) else {
+        guard length >= 0, length <= Int64(limit &- count &- 5) else {
             throw ColumnarFault.malformed("a length beyond the column")
         }
+        let prefix = UInt32(truncatingIfNeeded: length &+ 1).littleEndian
+        unsafe target.storeBytes(of: prefix, toByteOffset: count, as: UInt32.self)
+        count &+= 4
         let end = count &+ Int(length)
         var isBehindWord = false
         while count < end {
@@ -73,6 +76,8 @@ struct WordJoiner {
                 escapeOffset &+= Int(size)
             }
         }
+        unsafe target.storeBytes(of: 0, toByteOffset: count, as: UInt8.self)
+        count &+= 1
     }
 
     @inline(__always)
