@@ -93,8 +93,8 @@ import Testing
         #expect(try repository.leases().map(\.id) == [lease.id])
     }
 
-    /// [G-6] The answer was lost: nobody knows whether the segment will be there. Gone, the lease would say that nothing
-    /// comes.
+    /// [G-6] The answer was lost: nobody knows whether the segment will be there. Gone, the lease would say that
+    /// nothing comes.
     @Test func aLeaseWhoseCommitFailedIsKept() throws {
         let lease = try lease()
         let late = Mutex<(name: ObjectName, bytes: [UInt8])?>(nil)

@@ -141,8 +141,8 @@ import Testing
         try expectWhole(snapshot)
     }
 
-    /// [D-2] Of two condemned packs with the same chunk both are spared: a pruner that was overtaken may have chosen the
-    /// other one.
+    /// [D-2] Of two condemned packs with the same chunk both are spared: a pruner that was overtaken may have chosen
+    /// the other one.
     @Test func everyPackWithANeededChunkIsSpared() throws {
         try Engine.backUp(Engine.sample, to: repository)
         let (old, new) = try double()
