@@ -7,10 +7,12 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # libmongoc, libzstd, libcrypto, libcurl: what cairn links. liblzma5: what the cached mongod links, beside libcurl.
 # python3 and its two modules: the independent reader of the format. rclone, curl and what Microsoft's SDK needs
 # (python3-requests): the clients that prove the emulator of Blob Storage; openssl: certificates for it.
+# python3-jsonschema and python3-yaml: what judges the schema of the configuration file and the printed manifests.
 packages=(
     libmongoc-dev libzstd-dev libssl-dev libcurl4-openssl-dev pkg-config liblzma5
     python3 python3-cryptography python3-zstandard
     rclone curl openssl python3-requests
+    python3-jsonschema python3-yaml
 )
 bench_packages=(zstd restic borgbackup)
 

@@ -25,6 +25,8 @@ struct Command {
         // What one test reads from a remote store must not lie in the developer's own cache.
         "CAIRN_CACHE_SIZE": "0",
         "CAIRN_BACKUP_SCAN_ORDER": "", "CAIRN_RESTORE_WORKERS": "", "CAIRN_RESTORE_WRITE_CONCERN": "",
+        "CAIRN_RETENTION_FULL": "", "CAIRN_RETENTION_INCREMENTAL": "", "CAIRN_SCHEDULE_FULL": "",
+        "CAIRN_SCHEDULE_INCREMENTAL": "",
         "CAIRN_ATLAS_PROJECT_ID": "", "CAIRN_ATLAS_CLUSTER": "", "CAIRN_ATLAS_ENDPOINT": "",
         "CAIRN_ATLAS_CLIENT_ID": "", "CAIRN_ATLAS_CLIENT_SECRET": "", "CAIRN_ATLAS_CLIENT_SECRET_FILE": "",
         "CAIRN_ATLAS_PUBLIC_KEY": "", "CAIRN_ATLAS_PRIVATE_KEY": "", "CAIRN_ATLAS_PRIVATE_KEY_FILE": "",
@@ -52,11 +54,13 @@ struct Command {
         return try ChildProcess(path, arguments, environment: all, outputPath: "/dev/null", errorPath: errorPath)
     }
 
-    /// Runs a shell script in which `$CAIRN` is the binary.
-    static func shell(_ script: String, environment: [String: String] = [:]) throws -> ChildProcess.Outcome {
+    /// Runs a shell script in which `$CAIRN` is the binary, and `$0` and so on are the arguments.
+    static func shell(
+        _ script: String, arguments: [String] = [], environment: [String: String] = [:]
+    ) throws -> ChildProcess.Outcome {
         var all = neutral.merging(environment) { _, given in given }
         all["CAIRN"] = path
-        return try ChildProcess.run("bash", ["-c", script], environment: all)
+        return try ChildProcess.run("bash", ["-c", script] + arguments, environment: all)
     }
 }
 

@@ -40,56 +40,75 @@ import Testing
         #expect(try merged.repository().description == "/file")
     }
 
-    @Test func everySettingCanStandInAFile() throws {
-        let text = """
-            repository: repo
-            uri-file: /etc/uri
-            passphrase-file: pass
-            limit-upload: 20MiB
-            limit-download: 1MiB
-            cache-size: 256MiB
-            read-preference: primary
-            server-timeout: 5
-            backup:
-              level: max
-              scan-order: id
-              readers: 2
-              workers: 2
-              ns-include: ["a.*", b]
-              ns-exclude: c.d
-              tags: [one, two]
-            azure:
-              auth: key
-              endpoint: http://127.0.0.1:10000/devstoreaccount1
-              tier: cool
-              immutable-for: 30d
-              connection-string-file: string
-              account-key-file: key
-              sas-file: sas
-              tenant-id: tenant
-              client-id: client
-              client-secret-file: secret
-              federated-token-file: /var/run/token
-              ca-file: authority.pem
-            atlas:
-              project-id: 0123456789abcdef01234567
-              cluster: Cluster0
-              endpoint: https://cloud.mongodb.com
-              client-id: mdb_sa_id_0123456789abcdef01234567
-              client-secret-file: atlas-secret
-              public-key: abcdefgh
-              private-key-file: atlas-key
-              retention-days: 30
-              timeout: 4h
-            follow:
-              every: 30s
-              bytes: 1MiB
-            restore:
-              workers: 4
-              write-concern: "2"
+    private static let wholeFile = """
+        repository: repo
+        uri-file: /etc/uri
+        passphrase-file: pass
+        limit-upload: 20MiB
+        limit-download: 1MiB
+        cache-size: 256MiB
+        read-preference: primary
+        server-timeout: 5
+        backup:
+          level: max
+          scan-order: id
+          readers: 2
+          workers: 2
+          ns-include: ["a.*", b]
+          ns-exclude: c.d
+          tags: [one, two]
+        azure:
+          auth: key
+          endpoint: http://127.0.0.1:10000/devstoreaccount1
+          tier: cool
+          immutable-for: 30d
+          connection-string-file: string
+          account-key-file: key
+          sas-file: sas
+          tenant-id: tenant
+          client-id: client
+          client-secret-file: secret
+          federated-token-file: /var/run/token
+          ca-file: authority.pem
+        atlas:
+          project-id: 0123456789abcdef01234567
+          cluster: Cluster0
+          endpoint: https://cloud.mongodb.com
+          client-id: mdb_sa_id_0123456789abcdef01234567
+          client-secret-file: atlas-secret
+          public-key: abcdefgh
+          private-key-file: atlas-key
+          retention-days: 30
+          timeout: 4h
+        follow:
+          every: 30s
+          bytes: 1MiB
+        restore:
+          workers: 4
+          write-concern: "2"
+        schedule:
+          full: daily 02:00
+          incremental: hourly
+          replicate: every 6h
+          forget: weekly sunday 02:00
+          prune: monthly 1 02:00
+          grace: 2h
+        retention:
+          full: 30d
+          incremental: 7d
+          tags: [manual=90d]
+          last: 3
+          hourly: 24
+          daily: 7
+          weekly: 4
+          monthly: 12
+          yearly: 5
+          replica-grace: 7d
 
-            """
-        let path = try write(text)
+        """
+
+    @Test func everySettingCanStandInAFile() throws {
+        let path = try write(Self.wholeFile)
         let merged = try Configuration(flags: [:], configurationPath: path, environment: [:])
         let folder = try Self.folder.get().path
         #expect(try merged.repository().description == folder + "/repo")
@@ -117,8 +136,8 @@ import Testing
         ("backup: 3\n", "`backup` holds further settings", ":1:9"),
         ("backup:\n  tags:\n    - {a: b}\n", "`backup.tags` is a list of plain texts", ":3:7"),
         ("- a\n", "the file must be a mapping", ":1:1"),
-        ("repository: \"x\n", "not valid YAML", ""),
-        ("repository: /a\nrepository: /b\n", "not valid YAML", ""),
+        ("repository: \"x\n", "not valid YAML", ":2:1"),
+        ("repository: /a\nrepository: /b\n", "not valid YAML", ":1:1"),
     ])
     func mistakesAreFoundWhereTheyAre(text: String, message: String, place: String) throws {
         let error = try #require(throws: CairnError.self) { try ConfigurationFile.parse(text, path: "/c/cairn.yaml") }

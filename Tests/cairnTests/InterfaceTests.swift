@@ -12,7 +12,7 @@ import Testing
         ["check"],
         ["key"],
         ["key", "list"], ["key", "add"], ["key", "remove"], ["key", "rotate"], ["key", "reencrypt"],
-        ["unlock"], ["audit"],
+        ["unlock"], ["audit"], ["config"], ["config", "check"], ["config", "example"], ["config", "schema"],
         ["completions"],
     ]
 

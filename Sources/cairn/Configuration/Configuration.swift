@@ -151,7 +151,7 @@ struct Configuration {
             serverSelectionTimeoutSeconds: try integer(.serverTimeout, in: 1...3600) ?? 30)
     }
 
-    private static let readPreferences = [
+    static let readPreferences = [
         "primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest",
     ]
 }

@@ -33,121 +33,188 @@ struct ConfigurationFile {
     }
 
     /// Parses the text of a file; `path` is for messages and for the folder that relative paths start from.
+    ///
+    /// - Throws: the first mistake.
     static func parse(_ text: String, path: String) throws -> ConfigurationFile {
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: text)
-        } catch let error as YamlError {
-            throw CairnError(.usage, "not valid YAML: \(error)", object: path)
-        }
-        var file = ConfigurationFile()
-        guard let root else { return file }
-        guard case .mapping(let mapping) = root else {
-            throw failure(path, root, "the file must be a mapping of settings, `repository: /srv/backup` for example")
-        }
-        var settings = Node.Mapping([])
-        for (key, node) in mapping {
-            if key.string == replicasKey {
-                file.replicas = try replicas(node, path: path)
-            } else {
-                settings[key] = node
-            }
-        }
-        try collect(settings, section: nil, path: path, into: &file.values)
+        let (file, mistakes) = read(text, path: path)
+        if let first = mistakes.first { throw first }
         return file
     }
 
-    /// Each replica is described by the settings that describe a repository.
-    private static func replicas(_ node: Node, path: String) throws -> [(name: String, [Setting: SettingValue])] {
-        if case .scalar(let empty) = node, isNull(empty) { return [] }
-        guard case .mapping(let named) = node else {
-            throw failure(path, node, "`\(replicasKey)` holds a name for each replica, and its settings below that")
+    /// The same with every mistake in it, in the order of the file, and without what they are about.
+    static func read(_ text: String, path: String) -> (file: ConfigurationFile, mistakes: [CairnError]) {
+        var file = ConfigurationFile()
+        var reader = Reader(path: path)
+        do {
+            guard let root = try Yams.compose(yaml: text) else { return (file, []) }
+            try reader.read(root, into: &file)
+        } catch let error as YamlError {
+            reader.mistakes.append(notYAML(error, path: path))
+        } catch let error as CairnError {
+            reader.mistakes.append(error)
+        } catch {
+            reader.mistakes.append(CairnError(.usage, "not valid YAML: \(error)", object: path))
         }
-        return try named.map { key, node in
-            guard let name = key.string, !name.isEmpty, case .mapping(let mapping) = node else {
-                throw failure(path, node, "a replica has a name, and settings below it, `repository` for example")
-            }
-            var values: [Setting: SettingValue] = [:]
-            try collect(mapping, section: nil, path: path, into: &values)
-            guard values[.repository] != nil || values[.repositoryFile] != nil else {
-                throw failure(path, node, "the replica `\(name)` has no `repository`, which says where it lies")
-            }
-            for (setting, value) in values where !Setting.ofStores.contains(setting) {
-                throw CairnError(
-                    .usage, "`\(setting.rawValue)` says nothing about where a replica lies", object: value.place)
-            }
-            return (name, values)
-        }
+        return (file, reader.mistakes)
     }
 
-    private static let replicasKey = "replicas"
-
-    private static func collect(
-        _ mapping: Node.Mapping, section: String?, path: String, into values: inout [Setting: SettingValue]
-    ) throws {
-        for (keyNode, node) in mapping {
-            guard case .scalar(let key) = keyNode else { throw failure(path, keyNode, "a key must be a word") }
-            if let setting = Setting.allCases.first(where: { $0.section == section && $0.key == key.string }) {
-                let texts = try texts(of: node, for: setting, path: path)
-                guard let texts else { continue }
-                values[setting] = SettingValue(texts: texts, origin: .file(path: path, line: line(of: keyNode)))
-            } else if section == nil, Setting.allCases.contains(where: { $0.section == key.string }) {
-                if case .scalar(let empty) = node, isNull(empty) { continue }
-                guard case .mapping(let inner) = node else {
-                    throw failure(path, node, "`\(key.string)` holds further settings, one a line below it")
-                }
-                try collect(inner, section: key.string, path: path, into: &values)
-            } else {
-                throw failure(path, keyNode, unknown(key.string, section: section))
-            }
+    /// The parser's own words take several lines and repeat the text.
+    private static func notYAML(_ error: YamlError, path: String) -> CairnError {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            CairnError(.usage, "not valid YAML: \(problem)", object: "\(path):\(mark.line):\(mark.column)")
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            CairnError(
+                .usage,
+                "not valid YAML: \(duplicates.joined(separator: ", ")) is there more than once",
+                object: "\(path):\(context.mark.line):\(context.mark.column)")
+        default: CairnError(.usage, "not valid YAML: \(error)", object: path)
         }
     }
 
-    /// The texts of a value; nil for `key:` with nothing behind it, which is as good as not there.
-    private static func texts(of node: Node, for setting: Setting, path: String) throws -> [String]? {
-        switch (node, setting.kind) {
-        case (.scalar(let scalar), _) where isNull(scalar): return nil
-        case (.scalar(let scalar), .scalar), (.scalar(let scalar), .list): return [scalar.string]
-        case (.scalar(let scalar), .path): return [resolve(scalar.string, besides: path)]
-        case (.sequence(let sequence), .list):
-            return try sequence.map { element in
-                guard case .scalar(let scalar) = element else {
-                    throw failure(path, element, "`\(setting.rawValue)` is a list of plain texts")
-                }
-                return scalar.string
-            }
-        case (_, .list): throw failure(path, node, "`\(setting.rawValue)` is a list, [\"one\", \"two\"] for example")
-        default: throw failure(path, node, "`\(setting.rawValue)` takes one value")
-        }
-    }
-
-    private static func isNull(_ scalar: Node.Scalar) -> Bool {
-        scalar.style == .plain && ["", "~", "null"].contains(scalar.string)
-    }
+    /// The section of the replicas.
+    static let replicasKey = "replicas"
 
     private static func resolve(_ value: String, besides path: String) -> String {
         guard !value.hasPrefix("/"), !value.contains("://"), let slash = path.lastIndex(of: "/") else { return value }
         return String(path[...slash]) + value
     }
+}
 
-    private static func line(of node: Node) -> Int { node.mark?.line ?? 1 }
+extension ConfigurationFile {
+    /// Goes through a file and notes what is wrong with it.
+    private struct Reader {
+        let path: String
+        var mistakes: [CairnError] = []
 
-    private static func failure(_ path: String, _ node: Node, _ message: String) -> CairnError {
-        let place = node.mark.map { "\(path):\($0.line):\($0.column)" } ?? path
-        return CairnError(.usage, message, object: place)
-    }
-
-    private static func unknown(_ key: String, section: String?) -> String {
-        let shown = section.map { "\($0).\(key)" } ?? key
-        let here = Setting.allCases.filter { $0.section == section }.map { $0.key }
-        let sections = section == nil ? Set(Setting.allCases.compactMap { $0.section } + [replicasKey]).sorted() : []
-        if let near = Suggestion.nearest(to: key, among: here + sections) {
-            return "unknown setting `\(shown)`; did you mean `\(section.map { "\($0)." } ?? "")\(near)`?"
+        mutating func read(_ root: Node, into file: inout ConfigurationFile) throws {
+            guard case .mapping(let mapping) = root else {
+                throw failure(root, "the file must be a mapping of settings, `repository: /srv/backup` for example")
+            }
+            for (key, node) in mapping {
+                if key.string == ConfigurationFile.replicasKey {
+                    attempt(node) { try $0.replicas(node, into: &file.replicas) }
+                } else {
+                    collect([(key, node)], section: nil, into: &file.values)
+                }
+            }
         }
-        if let elsewhere = Setting.allCases.first(where: { $0.key == key }) {
-            return "unknown setting `\(shown)`; `\(elsewhere.rawValue)` is known"
+
+        /// Goes on behind a mistake, so that a person sees all of them at once.
+        private mutating func attempt(_ node: Node, _ body: (inout Reader) throws -> Void) {
+            do {
+                try body(&self)
+            } catch let error as CairnError {
+                mistakes.append(error)
+            } catch {
+                mistakes.append(failure(node, "\(error)"))
+            }
         }
-        return "unknown setting `\(shown)`; known here: \((here + sections).joined(separator: ", "))"
+
+        /// Each replica is described by the settings that describe a repository.
+        private mutating func replicas(
+            _ node: Node, into replicas: inout [(name: String, settings: [Setting: SettingValue])]
+        ) throws {
+            if case .scalar(let empty) = node, Self.isNull(empty) { return }
+            guard case .mapping(let named) = node else {
+                throw failure(
+                    node,
+                    "`\(ConfigurationFile.replicasKey)` holds a name for each replica, and its settings below that")
+            }
+            for (key, node) in named {
+                attempt(node) { reader in
+                    guard let name = key.string, !name.isEmpty, case .mapping(let mapping) = node else {
+                        throw reader.failure(
+                            node, "a replica has a name, and settings below it, `repository` for example")
+                    }
+                    let known = reader.mistakes.count
+                    var values: [Setting: SettingValue] = [:]
+                    reader.collect(mapping.map { ($0.key, $0.value) }, section: nil, into: &values)
+                    for (setting, value) in values where !Setting.ofStores.contains(setting) {
+                        reader.mistakes.append(
+                            CairnError(
+                                .usage, "`\(setting.rawValue)` says nothing about where a replica lies",
+                                object: value.place))
+                    }
+                    // A misspelt `repository` is one mistake and not two.
+                    let isPlaced = values[.repository] != nil || values[.repositoryFile] != nil
+                    guard isPlaced || reader.mistakes.count > known else {
+                        throw reader.failure(
+                            node, "the replica `\(name)` has no `repository`, which says where it lies")
+                    }
+                    replicas.append((name, values))
+                }
+            }
+        }
+
+        private mutating func collect(
+            _ mapping: [(Node, Node)], section: String?, into values: inout [Setting: SettingValue]
+        ) {
+            for (keyNode, node) in mapping {
+                attempt(keyNode) { reader in
+                    guard case .scalar(let key) = keyNode else {
+                        throw reader.failure(keyNode, "a key must be a word")
+                    }
+                    if let setting = Setting.allCases.first(where: { $0.section == section && $0.key == key.string }) {
+                        guard let texts = try reader.texts(of: node, for: setting) else { return }
+                        let line = keyNode.mark?.line ?? 1
+                        values[setting] = SettingValue(texts: texts, origin: .file(path: reader.path, line: line))
+                    } else if section == nil, Setting.allCases.contains(where: { $0.section == key.string }) {
+                        if case .scalar(let empty) = node, Self.isNull(empty) { return }
+                        guard case .mapping(let inner) = node else {
+                            throw reader.failure(
+                                node, "`\(key.string)` holds further settings, one a line below it")
+                        }
+                        reader.collect(inner.map { ($0.key, $0.value) }, section: key.string, into: &values)
+                    } else {
+                        throw reader.failure(keyNode, Self.unknown(key.string, section: section))
+                    }
+                }
+            }
+        }
+
+        /// The texts of a value; nil for `key:` with nothing behind it, which is as good as not there.
+        private func texts(of node: Node, for setting: Setting) throws -> [String]? {
+            switch (node, setting.kind) {
+            case (.scalar(let scalar), _) where Self.isNull(scalar): return nil
+            case (.scalar(let scalar), .scalar), (.scalar(let scalar), .list): return [scalar.string]
+            case (.scalar(let scalar), .path): return [ConfigurationFile.resolve(scalar.string, besides: path)]
+            case (.sequence(let sequence), .list):
+                return try sequence.map { element in
+                    guard case .scalar(let scalar) = element else {
+                        throw failure(element, "`\(setting.rawValue)` is a list of plain texts")
+                    }
+                    return scalar.string
+                }
+            case (_, .list): throw failure(node, "`\(setting.rawValue)` is a list, [\"one\", \"two\"] for example")
+            default: throw failure(node, "`\(setting.rawValue)` takes one value")
+            }
+        }
+
+        private static func isNull(_ scalar: Node.Scalar) -> Bool {
+            scalar.style == .plain && ["", "~", "null"].contains(scalar.string)
+        }
+
+        func failure(_ node: Node, _ message: String) -> CairnError {
+            let place = node.mark.map { "\(path):\($0.line):\($0.column)" } ?? path
+            return CairnError(.usage, message, object: place)
+        }
+
+        private static func unknown(_ key: String, section: String?) -> String {
+            let shown = section.map { "\($0).\(key)" } ?? key
+            let here = Setting.allCases.filter { $0.section == section }.map { $0.key }
+            let sections =
+                section == nil
+                ? Set(Setting.allCases.compactMap { $0.section } + [ConfigurationFile.replicasKey]).sorted() : []
+            if let near = Suggestion.nearest(to: key, among: here + sections) {
+                return "unknown setting `\(shown)`; did you mean `\(section.map { "\($0)." } ?? "")\(near)`?"
+            }
+            if let elsewhere = Setting.allCases.first(where: { $0.key == key }) {
+                return "unknown setting `\(shown)`; `\(elsewhere.rawValue)` is known"
+            }
+            return "unknown setting `\(shown)`; known here: \((here + sections).joined(separator: ", "))"
+        }
     }
 }
 

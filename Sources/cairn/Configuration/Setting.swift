@@ -46,6 +46,22 @@ enum Setting: String, CaseIterable {
     case followBytes = "follow.bytes"
     case restoreWorkers = "restore.workers"
     case restoreWriteConcern = "restore.write-concern"
+    case scheduleFull = "schedule.full"
+    case scheduleIncremental = "schedule.incremental"
+    case scheduleReplicate = "schedule.replicate"
+    case scheduleForget = "schedule.forget"
+    case schedulePrune = "schedule.prune"
+    case scheduleGrace = "schedule.grace"
+    case retentionFull = "retention.full"
+    case retentionIncremental = "retention.incremental"
+    case retentionTags = "retention.tags"
+    case retentionLast = "retention.last"
+    case retentionHourly = "retention.hourly"
+    case retentionDaily = "retention.daily"
+    case retentionWeekly = "retention.weekly"
+    case retentionMonthly = "retention.monthly"
+    case retentionYearly = "retention.yearly"
+    case retentionReplicaGrace = "retention.replica-grace"
 
     /// Those that say where a repository lies and how its store is reached.
     static let ofStores: Set<Setting> = Set(
@@ -63,12 +79,9 @@ enum Setting: String, CaseIterable {
 
     /// The kind of the value.
     var kind: Kind {
-        switch self {
-        case .repository, .repositoryFile, .uriFile, .passphraseFile, .keyFile, .azureConnectionStringFile,
-            .azureAccountKeyFile, .azureSASFile, .azureClientSecretFile, .azureFederatedTokenFile, .azureCAFile,
-            .atlasClientSecretFile, .atlasPrivateKeyFile:
-            .path
-        case .backupInclude, .backupExclude, .backupTags: .list
+        switch description.syntax {
+        case .path: .path
+        case .texts, .tagRules: .list
         default: .scalar
         }
     }
@@ -81,6 +94,11 @@ enum Setting: String, CaseIterable {
 
     /// The section of the file, nil at its top.
     var section: String? { rawValue.split(separator: ".").count == 2 ? String(rawValue.prefix { $0 != "." }) : nil }
+
+    /// The sections of the file, in its order.
+    static let sections = allCases.reduce(into: [String]()) { found, setting in
+        if let section = setting.section, !found.contains(section) { found.append(section) }
+    }
 
     /// The key inside the section.
     var key: String { String(rawValue.split(separator: ".").last!) }

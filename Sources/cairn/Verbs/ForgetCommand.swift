@@ -10,7 +10,7 @@ struct ForgetCommand: Verb {
             A snapshot stays while any rule keeps it. Rules look at each replica set, or selection of namespaces, \
             apart, and the last good snapshot of each always stays. --keep-incremental also promises every second of \
             that time: the oplog segments and the snapshot that they need stay, older segments go. What was stored is \
-            freed by `cairn prune`.
+            freed by `cairn prune`. Without rules or names, those of `retention` in the configuration count.
 
             Lengths are a number and h, d, w or y.
 
@@ -54,10 +54,11 @@ struct ForgetCommand: Verb {
     var dryRun = false
 
     func run(_ session: Session) throws -> ExitStatus {
-        let policy = try policy()
+        var policy = try policy()
         guard snapshots.isEmpty || policy.isEmpty else {
             throw CairnError(.usage, "name snapshots to forget, or give rules for those to keep, not both")
         }
+        if snapshots.isEmpty, policy.isEmpty { policy = try session.configuration.retentionAsSet() ?? policy }
         let selection: Forget.Selection = snapshots.isEmpty ? .policy(policy) : .snapshots(snapshots)
         let report = try Forget(access: session.repositoryAccess(), selection: selection, dryRun: dryRun).run()
         try session.emit(ForgetText.text(report), json: ForgetText.json(report))
