@@ -154,10 +154,10 @@ public struct Timeline: Sendable {
             return CairnError(
                 .usage, "nothing of \(set) can be restored: there is no exact snapshot. `cairn backup` takes one")
         }
-        let before = ranges.last { $0.to < time }.map { "the nearest before is \($0.to.asTime)" }
-        let after = ranges.first { $0.from > time }.map { "the nearest behind is \($0.from.asTime)" }
+        let before = ranges.last { $0.to < time }.map { "the nearest before is \($0.to.asDate)" }
+        let after = ranges.first { $0.from > time }.map { "the nearest behind is \($0.from.asDate)" }
         let nearest = [before, after].compactMap { $0 }.joined(separator: ", ")
-        let words = "\(time.asTime) of \(set) cannot be restored: \(nearest). `cairn timeline` shows what can"
+        let words = "\(time.asDate) of \(set) cannot be restored: \(nearest). `cairn timeline` shows what can"
         guard let first = damaged.first else { return CairnError(.usage, words) }
         return CairnError(
             .corrupt, "\(words). Perhaps what cannot be read led there: \(first.message)", object: first.object,
@@ -168,4 +168,7 @@ public struct Timeline: Sendable {
 extension Timestamp {
     /// The form that `--at` takes for one operation.
     public var asTime: String { i == .max ? "the end of second \(t)" : "\(t):\(i)" }
+
+    /// For people who gave a date or an age, with what `--at` takes beside it.
+    var asDate: String { CivilDate.iso8601(Int(t)) + (i == .max ? "" : " (\(asTime))") }
 }

@@ -27,10 +27,10 @@ import Testing
 /// a plan takes no pack that is gone [D-8]        the only good place of a chunk is removed   PruneDamageTests
 /// ```
 /// Nothing turned red here without: copies of what only condemned packs hold [D-6]; spared packs staying condemned
-/// [D-7]; keeping the lease when a commit failed, and the fence when a renewal took too long [G-6]; passing over the packs of
-/// all lists and sparing every pack that holds a chunk [D-2]; roots before the index [D-2]; a sweep, and a take-over,
-/// that take no pack that is gone [D-8]. `PruneGuardTests` and `FenceTests` have a course of events for each. The look
-/// at the lease before a commit only saves work, for the one after it decides.
+/// [D-7]; keeping the lease when a commit failed, and the fence when a renewal took too long [G-6]; passing over the
+/// packs of all lists and sparing every pack that holds a chunk [D-2]; roots before the index [D-2]; a sweep, and a
+/// take-over, that take no pack that is gone [D-8]. `PruneGuardTests` and `FenceTests` have a course of events for
+/// each. The look at the lease before a commit only saves work, for the one after it decides.
 @Suite struct PruneSimulationTests {
     /// What a committed snapshot rests on.
     private typealias Committed = [RandomID: Set<ChunkID>]
