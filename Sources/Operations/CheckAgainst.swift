@@ -96,7 +96,7 @@ public struct CheckAgainst: Sendable {
             let window = deployment.server.snapshotWindowSeconds.map { " (it keeps \($0) s)" } ?? ""
             throw CairnError(
                 .snapshotTooOld,
-                "\(state.time.asTime) is beyond the history that the server keeps\(window), so nothing was compared. "
+                "\(state.time.asDate) is beyond the history that the server keeps\(window), so nothing was compared. "
                     + "Take an incremental and compare at once (`cairn backup`, then `cairn check --against`), or "
                     + "raise the server parameter minSnapshotHistoryWindowInSeconds above its age and the time that "
                     + "comparing takes", object: state.description, underlying: error)

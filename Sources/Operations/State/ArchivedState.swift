@@ -63,7 +63,7 @@ struct ArchivedState: Sendable {
 
     /// For messages: `snapshot 3f2a9c1e`, with the time when it is another.
     var description: String {
-        "snapshot \(snapshot.id.hex.prefix(8))" + (time == snapshot.at ? "" : " at \(time.asTime)")
+        "snapshot \(snapshot.id.hex.prefix(8))" + (time == snapshot.at ? "" : " at \(time.asDate)")
     }
 
     /// The collection of a namespace.

@@ -73,7 +73,7 @@ struct ServerComparison {
         }
         throw CairnError(
             .unreachable,
-            "the member has not got to \(state.time.asTime), the time of \(state.description): it does not replicate, "
+            "the member has not got to \(state.time.asDate), the time of \(state.description): it does not replicate, "
                 + "or was set back to an earlier state", object: deployment.host)
     }
 
