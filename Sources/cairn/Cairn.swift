@@ -14,7 +14,7 @@ struct Cairn: ParsableCommand {
 
             Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 done with a warning that needs a person; \
             10 no repository there; 11 held by another writer or by maintenance; 12 wrong passphrase or key; 13 damage \
-            found; 15 must be brought back from an archive tier first; 130 interrupted.
+            found; 14 stale; 15 must be brought back from an archive tier first; 130 interrupted.
 
             Example:
               export CAIRN_REPOSITORY=/srv/backup CAIRN_KEY_FILE=/etc/cairn/key
@@ -28,7 +28,7 @@ struct Cairn: ParsableCommand {
             TimelineCommand.self, ShowCommand.self, CatCommand.self, DiffCommand.self, CompactCommand.self,
             ForgetCommand.self, PruneCommand.self, StatsCommand.self, ReplicateCommand.self, ReplicasCommand.self,
             AtlasCommand.self, CheckCommand.self, KeyCommand.self, UnlockCommand.self, AuditCommand.self,
-            ConfigCommand.self, CompletionsCommand.self,
+            RunCommand.self, StatusCommand.self, ConfigCommand.self, CompletionsCommand.self,
         ])
 
     static func main() {

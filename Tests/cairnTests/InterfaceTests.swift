@@ -12,7 +12,8 @@ import Testing
         ["check"],
         ["key"],
         ["key", "list"], ["key", "add"], ["key", "remove"], ["key", "rotate"], ["key", "reencrypt"],
-        ["unlock"], ["audit"], ["config"], ["config", "check"], ["config", "example"], ["config", "schema"],
+        ["unlock"], ["audit"], ["run"], ["status"],
+        ["config"], ["config", "check"], ["config", "example"], ["config", "schema"],
         ["completions"],
     ]
 

@@ -81,6 +81,22 @@ extension Repository {
         }
     }
 
+    /// When each operation was last recorded since a time, both in milliseconds since 1970-01-01 UTC. Ids sort by time,
+    /// so nothing older is read. [H-2] What cannot be read is passed over: `verifyAudit` reports it.
+    public func newestAudits(since: Int64) throws -> [String: Int64] {
+        let recent = try list(.audit).filter { id in
+            id.bytes.prefix(6).reduce(Int64(0)) { $0 << 8 | Int64($1) } >= since
+        }
+        let read = try Parallel.map(
+            recent, threads: Repository.listingThreads, name: "cairn-audit", context: makeSealedObjects
+        ) { codec, id in try? self.readAudit(id, codec: codec) }
+        var newest: [String: Int64] = [:]
+        for case let stored? in read {
+            newest[stored.record.operation] = max(newest[stored.record.operation] ?? .min, stored.record.at)
+        }
+        return newest
+    }
+
     /// Reads all records and checks every link.
     ///
     /// It finds every record that was altered, and every one that was removed and is named by a later one. It cannot

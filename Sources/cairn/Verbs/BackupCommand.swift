@@ -148,7 +148,7 @@ struct BackupOptions: ParsableArguments {
         // A mistake in the replicas' or Atlas's settings shows before the backup, not after it.
         let targets = replicate ? try session.replicaTargets([]) : []
         let atlas = atlasSnapshot ? try AtlasBeside(session.configuration) : nil
-        let options = try options(session)
+        let options = try BackupOptions.options(session, allowStandalone: allowStandalone)
         try tiers.settings.with(immutability.settings).requireAzure([options.repository.location])
         let begun = try atlas?.start(session)
         let report = try take(kind, options, session, beside: begun)
@@ -199,7 +199,7 @@ struct BackupOptions: ParsableArguments {
     }
 
     /// What the operation is told.
-    func options(_ session: Session) throws -> FullBackup.Options {
+    static func options(_ session: Session, allowStandalone: Bool) throws -> FullBackup.Options {
         let configuration = session.configuration
         let source = try session.deployment()
         let level = try configuration.level()

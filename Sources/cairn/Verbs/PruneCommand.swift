@@ -47,7 +47,7 @@ struct PruneCommand: Verb {
                 access: session.repositoryAccess(), options: options, cancellation: cancellation
             ).run()
         }
-        try session.emit(text(report), json: json(report))
+        try session.emit(text(report), json: Self.json(report))
         return report.keptPacks > 0 ? .warning : .done
     }
 
@@ -75,7 +75,7 @@ struct PruneCommand: Verb {
             + "a later prune removes them"
     }
 
-    private func json(_ report: PruneReport) -> JSON {
+    static func json(_ report: PruneReport) -> JSON {
         .object([
             ("dryRun", .bool(report.dryRun)), ("packs", .integer(report.packs)),
             ("packBytes", .integer(report.packBytes)), ("neededBytes", .integer(report.neededBytes)),
