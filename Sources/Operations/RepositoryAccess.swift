@@ -34,9 +34,10 @@ public struct RepositoryAccess: Sendable {
         }
     }
 
-    /// Opens the store without looking for a repository in it.
+    /// Opens the store without looking for a repository in it. One that is far away is read ahead.
     public func openStore(creating: Bool = false) throws -> any ObjectStore {
-        try location.open(stores, creating: creating)
+        let store = try location.open(stores, creating: creating)
+        return location.isRemote ? ReadAheadStore(store) : store
     }
 
     /// Throws `.noRepository`, `.unsupportedFormat` or `.corrupt` without a key: so that nobody is asked for a

@@ -81,6 +81,11 @@ struct ConformanceTests {
         }.run()
     }
 
+    @Test("read ahead")
+    func readAhead() throws {
+        try StoreConformance { ReadAheadStore(MemoryStore()) }.run()
+    }
+
     @Test("fault injecting, without a fault")
     func withoutFault() throws {
         try StoreConformance { FaultInjectingStore(MemoryStore()) }.run()
