@@ -28,7 +28,7 @@ struct Cairn: ParsableCommand {
             TimelineCommand.self, ShowCommand.self, CatCommand.self, DiffCommand.self, CompactCommand.self,
             ForgetCommand.self, PruneCommand.self, StatsCommand.self, ReplicateCommand.self, ReplicasCommand.self,
             AtlasCommand.self, CheckCommand.self, KeyCommand.self, UnlockCommand.self, AuditCommand.self,
-            RunCommand.self, StatusCommand.self, ConfigCommand.self, CompletionsCommand.self,
+            RunCommand.self, StatusCommand.self, ScheduleCommand.self, ConfigCommand.self, CompletionsCommand.self,
         ])
 
     static func main() {

@@ -54,6 +54,16 @@ enum System {
         return contents
     }
 
+    /// The path from the root; nothing need be there. Throws `.usage` when there is no working directory any more.
+    static func absolute(_ path: String) throws -> String {
+        if path.hasPrefix("/") { return path }
+        guard let current = unsafe getcwd(nil, 0) else {
+            throw CairnError(.usage, "the working directory cannot be named: \(text(of: errno))", object: path)
+        }
+        defer { unsafe free(current) }
+        return unsafe String(cString: current) + "/" + path
+    }
+
     /// Overwrites bytes that were a secret, in a way that the optimiser keeps.
     static func wipe(_ bytes: inout [UInt8]) {
         unsafe bytes.withUnsafeMutableBytes { buffer in
