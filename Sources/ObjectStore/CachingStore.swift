@@ -99,7 +99,8 @@ public final class CachingStore: ObjectStore {
     /// As `ObjectStore` asks.
     public func forget(_ name: ObjectName) -> Bool {
         let hadParts = cache.drop(prefix: name.path + ".")
-        return cache.drop(name) || hadParts
+        let hadWhole = cache.drop(name)
+        return base.forget(name) || hadParts || hadWhole
     }
 
     /// As `ObjectStore` asks.

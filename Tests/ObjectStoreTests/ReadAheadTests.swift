@@ -7,22 +7,18 @@ import Testing
 @Suite("Read ahead")
 struct ReadAheadTests {
     private let name = ObjectName(trusted: "packs/ab/abcd")
-    private let content: [UInt8]
     private let memory = MemoryStore()
 
-    init() throws {
+    /// Made once: it is large.
+    private static let content: [UInt8] = {
         var random = SeededGenerator(seed: 5)
-        var words: [UInt8] = []
-        words.reserveCapacity(Self.size)
-        while words.count < Self.size {
-            let word = random.next()
-            for shift in stride(from: 0, to: 64, by: 8) {
-                words.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
-            }
-        }
-        content = words
-        try memory.put(name, content.rawSpan, mode: .ifAbsent)
-    }
+        let some = random.bytes(65_521)
+        var content: [UInt8] = []
+        while content.count < size { content += some }
+        return Array(content[..<size])
+    }()
+
+    init() throws { try memory.put(name, Self.content.rawSpan, mode: .ifAbsent) }
 
     /// Three windows and a rest.
     private static let size = 3 * ReadAheadStore.windowSize + 12_344
@@ -49,7 +45,7 @@ struct ReadAheadTests {
     private func expect(_ range: Range<Int>, _ store: ReadAheadStore) throws {
         let buffer = Buffer(copying: [7])
         try store.get(name, range: range, into: buffer)
-        #expect(buffer.array == [7] + content[range], "\(range)")
+        #expect(buffer.array == [7] + Self.content[range], "\(range)")
     }
 
     @Test("parts that follow each other come in windows")
