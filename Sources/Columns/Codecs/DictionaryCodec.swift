@@ -21,33 +21,34 @@ final class DictionaryCodec {
         }
     }
 
-    /// Different values at most: a number is a byte.
-    static let valuesMax = 256
-    private static let slotCount = 1_024
-
-    private let table = Buffer(capacity: 1 << 12)
+    private var table = ValueTable()
     private let numbers = Buffer(capacity: 1 << 14)
+    /// Where the values of a table that was read begin, and where the last ends.
     private var offsets: [Int] = []
-    private var slots = [Int16](repeating: -1, count: slotCount)
 
     /// Prepares what `put` writes; false when there are too many different values, or nearly as many as values.
     func build(_ column: RawSpan, layout: Layout) -> Bool {
-        table.removeAll()
         numbers.removeAll()
-        offsets.removeAll(keepingCapacity: true)
-        for slot in slots.indices { slots[slot] = -1 }
+        table.removeAll()
+        return build(column, layout, &table)
+    }
+
+    /// The table is passed on as one exclusive access: one to each of its fields for each value would take as long as
+    /// the look-up.
+    private func build(_ column: RawSpan, _ layout: Layout, _ table: inout ValueTable) -> Bool {
+        let numbers = numbers
         var offset = 0
         var count = 0
         while offset < column.byteCount {
             guard let size = layout.size(in: column, at: offset) else { return false }
-            guard let number = number(of: column.extracting(offset..<(offset + size))) else { return false }
+            guard let number = table.number(of: column.extracting(offset..<(offset + size))) else { return false }
             numbers.append(byte: UInt8(number))
             offset += size
             count += 1
             // A column of single values is told from its beginning.
-            if count == 64, offsets.count > 48 { return false }
+            if count == 64, table.count > 48 { return false }
         }
-        return offsets.count * 2 <= count
+        return table.count * 2 <= count
     }
 
     /// About how many bits a value takes.
@@ -55,39 +56,11 @@ final class DictionaryCodec {
         let numbers = numbers
         let sample = min(numbers.count, 4_096)
         return Entropy.bits(sample) { numbers.bytes.byte(at: $0) }
-            + Double(table.count * 6) / Double(max(1, numbers.count))
-    }
-
-    private func number(of value: RawSpan) -> Int? {
-        var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
-        var offset = 0
-        while offset + 8 <= value.byteCount {
-            hash = (hash ^ value.integer(at: offset, as: UInt64.self)) &* 0x9FB2_1C65_1E98_DF25
-            hash ^= hash >> 32
-            offset += 8
-        }
-        while offset < value.byteCount {
-            hash = (hash ^ UInt64(value.byte(at: offset))) &* 0x9FB2_1C65_1E98_DF25
-            hash ^= hash >> 32
-            offset += 1
-        }
-        var slot = Int(hash % UInt64(Self.slotCount))
-        while slots[slot] >= 0 {
-            let number = Int(slots[slot])
-            let end = number + 1 < offsets.count ? offsets[number + 1] : table.count
-            let table = table
-            if spansEqual(table.bytes.extracting(offsets[number]..<end), value) { return number }
-            slot = (slot + 1) % Self.slotCount
-        }
-        guard offsets.count < Self.valuesMax else { return nil }
-        slots[slot] = Int16(offsets.count)
-        offsets.append(table.count)
-        table.append(value)
-        return offsets.count - 1
+            + Double(table.bytes.count * 6) / Double(max(1, numbers.count))
     }
 
     func put(to sink: StreamSink) {
-        let (table, numbers) = (table, numbers)
+        let (table, numbers) = (table.bytes, numbers)
         sink.put(table.bytes, isText: true)
         sink.put(numbers.bytes)
     }
@@ -95,9 +68,9 @@ final class DictionaryCodec {
     func take(
         byteCount: Int, layout: Layout, from source: inout StreamSource, into output: Buffer
     ) throws(ColumnarFault) {
+        let (table, numbers) = (table.bytes, numbers)
         try source.take(into: table)
         try source.take(into: numbers)
-        let (table, numbers) = (table, numbers)
         offsets.removeAll(keepingCapacity: true)
         var offset = 0
         while offset < table.count {

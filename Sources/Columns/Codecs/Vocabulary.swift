@@ -253,29 +253,47 @@ final class Vocabulary {
     ///
     /// - Parameter text: as it was counted, with the slack of `TokenBounds` behind it.
     func appendWords(_ text: RawSpan, to words: Buffer, _ wordLengths: inout [Int]) {
-        places.removeAll(keepingCapacity: true)
-        for number in frequent { places.append(place(number)) }
+        findPlaces(ofFrequent: frequent, &places)
         append(text, to: words, &wordLengths)
     }
 
     /// Appends each token's code, its lower byte to `low`, the upper one to `high`; and tokens without to `escapes`,
-    /// their lengths to `escapeLengths`.
+    /// their lengths to `escapeLengths`. Can be done once: it uses the tokens' memory up.
     func appendCodes(_ text: RawSpan, low: Buffer, high: Buffer, escapes: Buffer, _ escapeLengths: inout [Int]) {
         let (tokens, codes, count) = unsafe (tokens, codes, tokenCount)
+        var escaped = 0
         unsafe low.appendUninitialized(upTo: count) { low in
             unsafe high.appendUninitialized(upTo: count) { high in
                 for token in 0..<count {
-                    let code = unsafe codes[Int(tokens[token])]
+                    let entry = unsafe tokens[token]
+                    let code = unsafe codes[Int(entry)]
                     unsafe low[token] = UInt8(truncatingIfNeeded: code)
                     unsafe high[token] = UInt8(truncatingIfNeeded: code &>> 8)
+                    // Escapes gather at the front, without a branch that nobody could predict.
+                    unsafe tokens[escaped] = entry
+                    escaped &+= code == 0 ? 1 : 0
                 }
                 return count
             }
             return count
         }
+        findPlaces(ofEscapes: escaped, uncounted, &places)
+        append(text, to: escapes, &escapeLengths)
+    }
+
+    private func findPlaces(ofFrequent entries: [UInt16], _ places: inout [(offset: Int, length: Int)]) {
+        places.removeAll(keepingCapacity: true)
+        for number in entries { places.append(place(number)) }
+    }
+
+    private func findPlaces(
+        ofEscapes count: Int, _ uncounted: [(offset: Int, length: Int)],
+        _ places: inout [(offset: Int, length: Int)]
+    ) {
+        let tokens = unsafe tokens
         places.removeAll(keepingCapacity: true)
         var next = 0
-        for token in 0..<count where unsafe codes[Int(tokens[token])] == 0 {
+        for token in 0..<count {
             let entry = unsafe tokens[token]
             if entry == Self.uncounted {
                 places.append(uncounted[next])
@@ -284,7 +302,6 @@ final class Vocabulary {
                 places.append(place(entry))
             }
         }
-        append(text, to: escapes, &escapeLengths)
     }
 
     /// Where a token of that entry is: the first of its kind.
